@@ -1,0 +1,2 @@
+//! The l4c command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! eBPF from l4c IR: selection, registers, assembler, BTF, ELF.

@@ -1,0 +1,1 @@
+//! Target-free SSA for packet programs: data, text form, verifier, passes.

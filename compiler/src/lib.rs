@@ -1,0 +1,1 @@
+//! The l4 compiler: fields, checks, plan, lowering, reference evaluator.

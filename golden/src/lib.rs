@@ -1,0 +1,1 @@
+//! Golden cases, snapshots and random tests of the whole compiler.

@@ -1,0 +1,1 @@
+//! Packets through engines: dry runs, traces, test blocks, explanations.

@@ -1,0 +1,127 @@
+//! What an object tells its loader.
+//!
+//! An l4c object is a plain ELF file that any loader can take; beside it, in a section called
+//! [`SECTION`], travels this manifest: which programs there are, what their return codes mean, which
+//! rule owns which counter. With it `run`, `stats` and replacement never parse a source again.
+//!
+//! The text form is JSON, so that `llvm-objcopy --dump-section .l4c=/dev/stdout` is readable, and it
+//! only ever gains fields: readers ignore what they don't know.
+
+mod hook;
+
+pub use hook::{HookKind, Start, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// ELF section that holds the manifest. libbpf, bpftool and aya skip sections they do not know.
+pub const SECTION: &str = ".l4c";
+
+/// Format version written by this crate.
+pub const VERSION: u32 = 1;
+
+/// Everything a loader knows of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// One entry a program, in the order of the source.
+    pub hooks: Vec<Hook>,
+    /// Every map of the object by its symbol, counters included; read-only tables are not maps here: they
+    /// are the sections `.rodata.*`.
+    pub maps: Vec<Map>,
+}
+
+/// A map as the object defines it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map {
+    /// Symbol in `.maps`; at most 15 bytes, letters, digits and `_`.
+    pub name: String,
+    /// What the kernel calls the type.
+    pub kind: MapKind,
+    /// Bytes of a key.
+    pub key_bytes: u32,
+    /// Bytes of a value.
+    pub value_bytes: u32,
+    /// `max_entries`.
+    pub max_entries: u32,
+}
+
+/// Map types that l4c objects use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MapKind {
+    /// `BPF_MAP_TYPE_ARRAY` (2)
+    Array,
+    /// `BPF_MAP_TYPE_PERCPU_ARRAY` (6)
+    PercpuArray,
+}
+
+impl MapKind {
+    /// `enum bpf_map_type` of `include/uapi/linux/bpf.h`.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Array => 2,
+            Self::PercpuArray => 6,
+        }
+    }
+}
+
+/// One program of the object and what its counters mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Symbol of the program and name in every report; at most 15 bytes.
+    pub name: String,
+    /// Where it runs.
+    pub kind: HookKind,
+    /// Symbol of the per-CPU array with one [`COUNTER_BYTES`]-byte slot for each of `rules` and then each
+    /// of `counters`, in that order.
+    pub counter_map: String,
+    /// In report order: the hook's own rules, chain rules, `default` last. Index = counter slot.
+    pub rules: Vec<Rule>,
+    /// Names made by `count NAME`; slot = `rules.len()` + index.
+    pub counters: Vec<String>,
+}
+
+/// Bytes of a counter slot: packets as u64, then bytes as u64, in the byte order of the machine.
+pub const COUNTER_BYTES: usize = 16;
+
+/// One rule as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// `LABEL` in a hook, `CHAIN.LABEL` in a chain, `default` for the hook's default.
+    pub name: String,
+    /// The steering action as reports print it: `drop`, `pass`, `jump web`, `none` …
+    pub action: String,
+    /// True when the steering action is only counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// Source file as the compiler was given it.
+    pub file: String,
+    /// Line of the rule in `file`, from 1.
+    pub line: u32,
+    /// The rule's own text, one line.
+    pub text: String,
+}
+
+impl Manifest {
+    /// The bytes of the ELF section.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and integers always serialize")
+    }
+
+    /// Reads the bytes of the ELF section.
+    ///
+    /// # Errors
+    /// When the bytes are not a manifest or were written by a version this crate does not know.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        if manifest.version > VERSION {
+            return Err(format!(
+                "manifest version {} is newer than this l4c reads ({VERSION})",
+                manifest.version
+            ));
+        }
+        Ok(manifest)
+    }
+}

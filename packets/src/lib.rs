@@ -1,0 +1,1 @@
+//! Captures in, packets as a hook sees them out.

@@ -1,0 +1,1 @@
+//! Runs l4c objects: in the kernel or in a userspace VM.
