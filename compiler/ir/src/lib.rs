@@ -1,1 +1,15 @@
-//! Target-free SSA for packet programs: data, text form, verifier, passes.
+//! Target-free SSA for packet programs.
+//!
+//! A [`Module`] is a set of functions over 64-bit numbers; the packet is there without being named, and
+//! is read only behind a guard. The IR asks first what the kernel's verifier will ask: a load must be
+//! dominated by the good side of a guard that covers it. It names no hook and no machine.
+
+mod entity;
+mod function;
+mod inst;
+
+pub use entity::{Block, Func, Inst, Line, Table, Value};
+pub use function::{
+    BlockData, Builder, Function, LineData, Module, TableData, ValueData, ValueDef,
+};
+pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Term, Type, Width};

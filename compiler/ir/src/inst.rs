@@ -1,0 +1,319 @@
+//! Opcodes. All numbers are 64 bits wide; a pointer comes from a guard and from nowhere else.
+
+use crate::{Block, Func, Table, Value};
+
+/// Type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// A 64-bit number.
+    I64,
+    /// A packet pointer, valid for the bytes its guard promised.
+    Ptr,
+}
+
+/// Two-operand arithmetic on 64-bit numbers, wrapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BinOp {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Bitwise and.
+    And,
+    /// Bitwise or.
+    Or,
+    /// Bitwise exclusive or.
+    Xor,
+    /// Left shift; amounts are taken modulo 64.
+    Shl,
+    /// Logical right shift; amounts are taken modulo 64.
+    Shr,
+}
+
+/// Bytes read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Width {
+    /// 1
+    B1,
+    /// 2
+    B2,
+    /// 4
+    B4,
+    /// 8
+    B8,
+}
+
+/// Relations between unsigned 64-bit numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cond {
+    /// `==`
+    Eq,
+    /// `!=`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+/// Things of the packet's surroundings that the hook knows how to get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Env {
+    /// Bytes of the packet that the hook sees; at most 0xffff.
+    PktLen,
+}
+
+/// An instruction that is not a terminator.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum InstData {
+    /// A number.
+    Const(u64),
+    /// Arithmetic.
+    Binary { op: BinOp, args: [Value; 2] },
+    /// The low `width` bytes in reverse order, zero above. `B1` is not allowed.
+    Swap { width: Width, arg: Value },
+    /// `width` bytes at `ptr + disp_bytes`, the first byte lowest (as a little-endian machine reads them),
+    /// zero-extended. The guard of `ptr` must cover them.
+    Load { ptr: Value, disp_bytes: u32, width: Width },
+    /// Something of the packet's surroundings.
+    Env(Env),
+    /// 1 if the key lies in one of the table's ranges, else 0. Tables of 128-bit keys take the high half
+    /// in `hi`; others take `hi` = a constant 0.
+    Member { table: Table, hi: Value, lo: Value },
+    /// Adds one packet and `bytes` bytes to counter slot `slot`. Has an effect, no result.
+    Count { slot: Value, bytes: Value },
+    /// Calls a function with the packet and these numbers. Has the callee's effects.
+    Call { func: Func, args: Vec<Value> },
+}
+
+/// A block and what its parameters get.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BlockCall {
+    /// Where to.
+    pub block: Block,
+    /// One number a parameter.
+    pub args: Vec<Value>,
+}
+
+/// The last instruction of a block.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Term {
+    /// Goes on.
+    Jump(BlockCall),
+    /// Compares two unsigned numbers.
+    Br { cond: Cond, args: [Value; 2], then: BlockCall, otherwise: BlockCall },
+    /// Are the bytes `[off, off + len_bytes)` of the packet readable? In `ok`, and in what it dominates,
+    /// `ptr` points at the first of them. `ok` takes no parameters and has no other predecessor.
+    ///
+    /// The kernel's verifier asks the same of the machine code, and forgets when the pointer is computed
+    /// anew: `ptr` is never rematerialised.
+    Guard { off: Value, len_bytes: u32, ptr: Value, ok: Block, fail: BlockCall },
+    /// Leaves the function.
+    Return(Value),
+    /// A block under construction. The verifier refuses it.
+    None,
+}
+
+impl Width {
+    /// Bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        match self {
+            Self::B1 => 1,
+            Self::B2 => 2,
+            Self::B4 => 4,
+            Self::B8 => 8,
+        }
+    }
+
+    /// The width of `bytes` bytes, if there is one.
+    #[must_use]
+    pub const fn from_bytes(bytes: u32) -> Option<Self> {
+        match bytes {
+            1 => Some(Self::B1),
+            2 => Some(Self::B2),
+            4 => Some(Self::B4),
+            8 => Some(Self::B8),
+            _ => None,
+        }
+    }
+}
+
+impl BinOp {
+    /// What the operation gives; the one definition that folding and the machine agree on.
+    #[must_use]
+    pub const fn eval(self, a: u64, b: u64) -> u64 {
+        match self {
+            Self::Add => a.wrapping_add(b),
+            Self::Sub => a.wrapping_sub(b),
+            Self::Mul => a.wrapping_mul(b),
+            Self::And => a & b,
+            Self::Or => a | b,
+            Self::Xor => a ^ b,
+            Self::Shl => a << (b & 63),
+            Self::Shr => a >> (b & 63),
+        }
+    }
+}
+
+impl Cond {
+    /// Whether the relation holds.
+    #[must_use]
+    pub const fn eval(self, a: u64, b: u64) -> bool {
+        match self {
+            Self::Eq => a == b,
+            Self::Ne => a != b,
+            Self::Lt => a < b,
+            Self::Le => a <= b,
+            Self::Gt => a > b,
+            Self::Ge => a >= b,
+        }
+    }
+
+    /// The relation that holds exactly when this one does not.
+    #[must_use]
+    pub const fn negate(self) -> Self {
+        match self {
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+            Self::Lt => Self::Ge,
+            Self::Le => Self::Gt,
+            Self::Gt => Self::Le,
+            Self::Ge => Self::Lt,
+        }
+    }
+
+    /// The relation with its sides exchanged.
+    #[must_use]
+    pub const fn swap_args(self) -> Self {
+        match self {
+            Self::Eq => Self::Eq,
+            Self::Ne => Self::Ne,
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+        }
+    }
+}
+
+impl InstData {
+    /// Calls `f` on each operand.
+    pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
+        match self {
+            Self::Const(_) | Self::Env(_) => {}
+            Self::Binary { args, .. } => args.iter().copied().for_each(f),
+            Self::Swap { arg, .. } => f(*arg),
+            Self::Load { ptr, .. } => f(*ptr),
+            Self::Member { hi, lo, .. } => [*hi, *lo].into_iter().for_each(f),
+            Self::Count { slot, bytes } => [*slot, *bytes].into_iter().for_each(f),
+            Self::Call { args, .. } => args.iter().copied().for_each(f),
+        }
+    }
+
+    /// Replaces each operand `v` by `f(v)`.
+    pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
+        match self {
+            Self::Const(_) | Self::Env(_) => {}
+            Self::Binary { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
+            Self::Swap { arg, .. } => *arg = f(*arg),
+            Self::Load { ptr, .. } => *ptr = f(*ptr),
+            Self::Member { hi, lo, .. } => [hi, lo].into_iter().for_each(|v| *v = f(*v)),
+            Self::Count { slot, bytes } => [slot, bytes].into_iter().for_each(|v| *v = f(*v)),
+            Self::Call { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
+        }
+    }
+
+    /// True if the instruction does something that is seen from outside, so that it may not be removed,
+    /// repeated or moved over another such.
+    #[must_use]
+    pub const fn has_effect(&self) -> bool {
+        match self {
+            Self::Const(_)
+            | Self::Binary { .. }
+            | Self::Swap { .. }
+            | Self::Load { .. }
+            | Self::Env(_)
+            | Self::Member { .. } => false,
+            Self::Count { .. } | Self::Call { .. } => true,
+        }
+    }
+
+    /// True if the instruction defines a value.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        !matches!(self, Self::Count { .. })
+    }
+
+    /// True if packet pointers made before it may not be used after it. None of today's opcodes moves the
+    /// packet; what sends an answer or adds a header will.
+    #[must_use]
+    pub const fn moves_packet(&self) -> bool {
+        match self {
+            Self::Const(_)
+            | Self::Binary { .. }
+            | Self::Swap { .. }
+            | Self::Load { .. }
+            | Self::Env(_)
+            | Self::Member { .. }
+            | Self::Count { .. }
+            | Self::Call { .. } => false,
+        }
+    }
+}
+
+impl Term {
+    /// Calls `f` on each operand, block arguments included.
+    pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
+        match self {
+            Self::Jump(to) => to.args.iter().copied().for_each(f),
+            Self::Br { args, then, otherwise, .. } => {
+                args.iter().chain(&then.args).chain(&otherwise.args).copied().for_each(f);
+            }
+            Self::Guard { off, fail, .. } => {
+                f(*off);
+                fail.args.iter().copied().for_each(f);
+            }
+            Self::Return(value) => f(*value),
+            Self::None => {}
+        }
+    }
+
+    /// Replaces each operand `v` by `f(v)`, block arguments included.
+    pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
+        match self {
+            Self::Jump(to) => to.args.iter_mut().for_each(|v| *v = f(*v)),
+            Self::Br { args, then, otherwise, .. } => {
+                args.iter_mut()
+                    .chain(&mut then.args)
+                    .chain(&mut otherwise.args)
+                    .for_each(|v| *v = f(*v));
+            }
+            Self::Guard { off, fail, .. } => {
+                *off = f(*off);
+                fail.args.iter_mut().for_each(|v| *v = f(*v));
+            }
+            Self::Return(value) => *value = f(*value),
+            Self::None => {}
+        }
+    }
+
+    /// The blocks it may go to, in the order written; one may stand twice.
+    pub fn successors(&self) -> impl Iterator<Item = Block> + use<> {
+        let pair = match self {
+            Self::Jump(to) => [Some(to.block), None],
+            Self::Br { then, otherwise, .. } => [Some(then.block), Some(otherwise.block)],
+            Self::Guard { ok, fail, .. } => [Some(*ok), Some(fail.block)],
+            Self::Return(_) | Self::None => [None, None],
+        };
+        pair.into_iter().flatten()
+    }
+}
