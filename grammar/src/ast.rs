@@ -38,6 +38,7 @@ pub struct Item {
 }
 
 /// Items of `spec: Items`.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemKind {
     /// `include "file.l4"`
@@ -128,6 +129,7 @@ pub struct Rule {
 }
 
 /// The two ways to write a rule.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleKind {
     /// `predicate -> action, …`
@@ -159,6 +161,7 @@ pub struct Expr {
 }
 
 /// Forms of a predicate.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExprKind {
     /// `all`
@@ -231,6 +234,7 @@ pub struct Operand {
 }
 
 /// What an operand reads.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperandBase {
     /// A dotted name: `udp.dport`, `src`, `frag`.
@@ -242,6 +246,7 @@ pub enum OperandBase {
 }
 
 /// Offset of a slice.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SliceOff {
     /// A number, as written.
@@ -251,6 +256,7 @@ pub enum SliceOff {
 }
 
 /// A value, not yet given a meaning.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// One word without blanks: number, address, prefix, range, rate, name, `src/24/64` …
@@ -290,6 +296,7 @@ pub struct TestStep {
 }
 
 /// Lines of a test.
+#[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestStepKind {
     /// `let q = eth / ip(…) / …`
