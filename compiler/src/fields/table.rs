@@ -1,0 +1,282 @@
+//! The rows.
+
+use super::{At, Base, Ext, Field, Info, Place, Transport, Ty, When};
+
+const fn bits(when: When, base: Base, off_bits: i16, width_bits: u8) -> Place {
+    Place { when, at: At::Bits { base, off_bits, width_bits, shift: 0, add: 0 } }
+}
+const fn link(off_bits: i16, width: u8) -> Place {
+    bits(When::Link, Base::Link, off_bits, width)
+}
+const fn ip4(off_bits: i16, width: u8) -> Place {
+    bits(When::Ip4, Base::Net, off_bits, width)
+}
+const fn ip6(off_bits: i16, width: u8) -> Place {
+    bits(When::Ip6, Base::Net, off_bits, width)
+}
+const fn head(transport: Transport, off_bits: i16, width: u8) -> Place {
+    bits(When::Header(transport), Base::Transport, off_bits, width)
+}
+const fn tcp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Tcp, off_bits, width)
+}
+const fn udp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Udp, off_bits, width)
+}
+const fn icmp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Icmp, off_bits, width)
+}
+const fn icmp6(off_bits: i16, width: u8) -> Place {
+    head(Transport::Icmp6, off_bits, width)
+}
+/// The same bits, counting 4-byte words.
+const fn words(place: Place) -> Place {
+    match place.at {
+        At::Bits { base, off_bits, width_bits, add, .. } => {
+            Place { when: place.when, at: At::Bits { base, off_bits, width_bits, shift: 2, add } }
+        }
+        At::Nowhere | At::Const(_) | At::Info(_) => place,
+    }
+}
+const fn there(when: When) -> Place {
+    Place { when, at: At::Nowhere }
+}
+
+type Names = &'static [(&'static str, u64)];
+
+const NO_NAMES: Names = &[];
+
+/// Protocol numbers of IANA that rules may name.
+pub(super) const PROTO_NAMES: Names = &[
+    ("icmp", 1),
+    ("igmp", 2),
+    ("ipip", 4),
+    ("tcp", 6),
+    ("udp", 17),
+    ("dccp", 33),
+    ("ipv6", 41),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("icmp6", 58),
+    ("ospf", 89),
+    ("pim", 103),
+    ("vrrp", 112),
+    ("sctp", 132),
+    ("udplite", 136),
+];
+const ETHER_TYPES: Names =
+    &[("ip", 0x0800), ("arp", 0x0806), ("rarp", 0x8035), ("ip6", 0x86dd), ("lldp", 0x88cc)];
+const ECN: Names = &[("not_ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)];
+const DSCP: Names = &[
+    ("cs0", 0),
+    ("cs1", 8),
+    ("af11", 10),
+    ("af12", 12),
+    ("af13", 14),
+    ("cs2", 16),
+    ("af21", 18),
+    ("af22", 20),
+    ("af23", 22),
+    ("cs3", 24),
+    ("af31", 26),
+    ("af32", 28),
+    ("af33", 30),
+    ("cs4", 32),
+    ("af41", 34),
+    ("af42", 36),
+    ("af43", 38),
+    ("cs5", 40),
+    ("va", 44),
+    ("ef", 46),
+    ("cs6", 48),
+    ("cs7", 56),
+];
+const FAMILY: Names = &[("ip", 4), ("ip6", 6), ("ipv4", 4), ("ipv6", 6)];
+const ARP_OP: Names = &[("request", 1), ("reply", 2)];
+const TCP_FLAGS: Names = &[
+    ("fin", 0x001),
+    ("syn", 0x002),
+    ("rst", 0x004),
+    ("psh", 0x008),
+    ("ack", 0x010),
+    ("urg", 0x020),
+    ("ece", 0x040),
+    ("cwr", 0x080),
+];
+const ICMP_TYPE: Names = &[
+    ("echo_reply", 0),
+    ("unreachable", 3),
+    ("source_quench", 4),
+    ("redirect", 5),
+    ("echo_request", 8),
+    ("router_advert", 9),
+    ("router_solicit", 10),
+    ("time_exceeded", 11),
+    ("parameter_problem", 12),
+    ("timestamp_request", 13),
+    ("timestamp_reply", 14),
+];
+const ICMP6_TYPE: Names = &[
+    ("unreachable", 1),
+    ("packet_too_big", 2),
+    ("time_exceeded", 3),
+    ("parameter_problem", 4),
+    ("echo_request", 128),
+    ("echo_reply", 129),
+    ("router_solicit", 133),
+    ("router_advert", 134),
+    ("neighbour_solicit", 135),
+    ("neighbour_advert", 136),
+    ("redirect", 137),
+];
+
+macro_rules! rows {
+    ($($name:literal $ty:ident [$($place:expr),+] $names:ident $doc:literal;)*) => {
+        /// All fields, protocol names and presences, grouped by header.
+        pub const FIELDS: &[Field] = &[$(Field {
+            name: $name,
+            ty: Ty::$ty,
+            places: &[$($place),+],
+            names: $names,
+            doc: $doc,
+        }),*];
+    };
+}
+
+const IP6_TOTAL: Place = Place {
+    when: When::Ip6,
+    at: At::Bits { base: Base::Net, off_bits: 32, width_bits: 16, shift: 0, add: 40 },
+};
+const PORT_SRC: Place = bits(When::Ports, Base::Transport, 0, 16);
+const PORT_DST: Place = bits(When::Ports, Base::Transport, 16, 16);
+const fn arp(off_bits: i16, width: u8) -> Place {
+    bits(When::Arp, Base::Net, off_bits, width)
+}
+const fn arp4(off_bits: i16, width: u8) -> Place {
+    bits(When::ArpEthIp4, Base::Net, off_bits, width)
+}
+const fn fixed(when: When, n: u8) -> Place {
+    Place { when, at: At::Const(n) }
+}
+const fn info(when: When, info: Info) -> Place {
+    Place { when, at: At::Info(info) }
+}
+
+rows! {
+    // any family
+    "src" Addr [ip4(96, 32), ip6(64, 128)] NO_NAMES "source address";
+    "dst" Addr [ip4(128, 32), ip6(192, 128)] NO_NAMES "destination address";
+    "proto" Number [info(When::Proto, Info::Proto)] PROTO_NAMES
+        "protocol behind IPv4, or behind IPv6 and its extension headers";
+    "ttl" Number [ip4(64, 8), ip6(56, 8)] NO_NAMES "time to live, or hop limit";
+    "len" Number [ip4(16, 16), IP6_TOTAL] NO_NAMES "bytes of the whole IP datagram, as its header says";
+    "dscp" Number [ip4(8, 6), ip6(4, 6)] DSCP "differentiated services code point";
+    "ecn" Number [ip4(14, 2), ip6(10, 2)] ECN "explicit congestion notification";
+    "frag" Presence [there(When::Frag)] NO_NAMES "a fragment: more to come, or offset not 0";
+    "family" Number [fixed(When::Ip4, 4), fixed(When::Ip6, 6)] FAMILY "4 or 6";
+    "sport" Port [PORT_SRC] NO_NAMES "source port of TCP, UDP, SCTP, UDP-Lite or DCCP";
+    "dport" Port [PORT_DST] NO_NAMES "destination port of TCP, UDP, SCTP, UDP-Lite or DCCP";
+    "unparsed" Presence [there(When::Unparsed)] NO_NAMES
+        "a header that its predecessor announced is cut, impossible, or too deep";
+    "pkt_len" Number [info(When::Always, Info::PktLen)] NO_NAMES "bytes of the packet that the hook sees";
+
+    // link
+    "eth.dst" Mac [link(0, 48)] NO_NAMES "destination hardware address";
+    "eth.src" Mac [link(48, 48)] NO_NAMES "source hardware address";
+    "eth.type" Number [bits(When::Link, Base::Net, -16, 16)] ETHER_TYPES "EtherType behind the VLAN tags";
+    "vlan" Presence [there(When::Tag1)] NO_NAMES "there is a VLAN tag";
+    "vlan.pcp" Number [bits(When::Tag1, Base::Link, 112, 3)] NO_NAMES "priority of the outer tag";
+    "vlan.dei" Bit [bits(When::Tag1, Base::Link, 115, 1)] NO_NAMES "drop eligible bit of the outer tag";
+    "vlan.id" Number [bits(When::Tag1, Base::Link, 116, 12)] NO_NAMES "VLAN of the outer tag";
+    "vlan2" Presence [there(When::Tag2)] NO_NAMES "there is a second VLAN tag";
+    "vlan2.pcp" Number [bits(When::Tag2, Base::Link, 144, 3)] NO_NAMES "priority of the inner tag";
+    "vlan2.dei" Bit [bits(When::Tag2, Base::Link, 147, 1)] NO_NAMES "drop eligible bit of the inner tag";
+    "vlan2.id" Number [bits(When::Tag2, Base::Link, 148, 12)] NO_NAMES "VLAN of the inner tag";
+
+    "arp" Presence [there(When::TypeArp)] NO_NAMES "EtherType ARP";
+    "arp.htype" Number [arp(0, 16)] NO_NAMES "hardware type; 1 is Ethernet";
+    "arp.ptype" Number [arp(16, 16)] ETHER_TYPES "protocol type";
+    "arp.op" Number [arp(48, 16)] ARP_OP "operation";
+    "arp.sha" Mac [arp4(64, 48)] NO_NAMES "sender's hardware address";
+    "arp.spa" Addr4 [arp4(112, 32)] NO_NAMES "sender's IPv4 address";
+    "arp.tha" Mac [arp4(144, 48)] NO_NAMES "target's hardware address";
+    "arp.tpa" Addr4 [arp4(192, 32)] NO_NAMES "target's IPv4 address";
+
+    // IPv4
+    "ip" Presence [there(When::TypeIp4)] NO_NAMES "EtherType IPv4";
+    "ip.hdr_len" Number [words(ip4(4, 4))] NO_NAMES "header length in bytes";
+    "ip.tos" Number [ip4(8, 8)] NO_NAMES "the whole second byte: DSCP and ECN";
+    "ip.dscp" Number [ip4(8, 6)] DSCP "differentiated services code point";
+    "ip.ecn" Number [ip4(14, 2)] ECN "explicit congestion notification";
+    "ip.len" Number [ip4(16, 16)] NO_NAMES "total length";
+    "ip.id" Number [ip4(32, 16)] NO_NAMES "identification";
+    "ip.df" Bit [ip4(49, 1)] NO_NAMES "don't fragment";
+    "ip.mf" Bit [ip4(50, 1)] NO_NAMES "more fragments";
+    "ip.frag_off" Number [ip4(51, 13)] NO_NAMES "fragment offset in units of 8 bytes";
+    "ip.ttl" Number [ip4(64, 8)] NO_NAMES "time to live";
+    "ip.proto" Number [ip4(72, 8)] PROTO_NAMES "protocol";
+    "ip.checksum" Number [ip4(80, 16)] NO_NAMES "header checksum as sent";
+    "ip.src" Addr4 [ip4(96, 32)] NO_NAMES "source address";
+    "ip.dst" Addr4 [ip4(128, 32)] NO_NAMES "destination address";
+
+    // IPv6
+    "ip6" Presence [there(When::TypeIp6)] NO_NAMES "EtherType IPv6";
+    "ip6.tclass" Number [ip6(4, 8)] NO_NAMES "traffic class";
+    "ip6.flow_label" Number [ip6(12, 20)] NO_NAMES "flow label";
+    "ip6.len" Number [ip6(32, 16)] NO_NAMES "payload length";
+    "ip6.next" Number [ip6(48, 8)] PROTO_NAMES "next header of the fixed header";
+    "ip6.hop_limit" Number [ip6(56, 8)] NO_NAMES "hop limit";
+    "ip6.src" Addr6 [ip6(64, 128)] NO_NAMES "source address";
+    "ip6.dst" Addr6 [ip6(192, 128)] NO_NAMES "destination address";
+    "ip6.hbh" Presence [there(When::Ext(Ext::HopByHop))] NO_NAMES "hop-by-hop options header";
+    "ip6.rt" Presence [there(When::Ext(Ext::Routing))] NO_NAMES "routing header";
+    "ip6.frag" Presence [there(When::Ext(Ext::Fragment))] NO_NAMES "fragment header, atomic ones too";
+    "ip6.dstopts" Presence [there(When::Ext(Ext::DstOpts))] NO_NAMES "destination options header";
+    "ip6.ah" Presence [there(When::Ext(Ext::Auth))] NO_NAMES "authentication header";
+    "ip6.mh" Presence [there(When::Ext(Ext::Mobility))] NO_NAMES "mobility header";
+
+    // TCP
+    "tcp" Presence [there(When::ProtoIs(6))] NO_NAMES "protocol 6";
+    "tcp.sport" Port [tcp(0, 16)] NO_NAMES "source port";
+    "tcp.dport" Port [tcp(16, 16)] NO_NAMES "destination port";
+    "tcp.seq" Number [tcp(32, 32)] NO_NAMES "sequence number";
+    "tcp.ack" Number [tcp(64, 32)] NO_NAMES "acknowledgement number";
+    "tcp.hdr_len" Number [words(tcp(96, 4))] NO_NAMES "header length in bytes";
+    "tcp.flags" Flags [tcp(104, 8)] TCP_FLAGS "control bits";
+    "tcp.window" Number [tcp(112, 16)] NO_NAMES "window as sent, not scaled";
+    "tcp.checksum" Number [tcp(128, 16)] NO_NAMES "checksum as sent";
+    "tcp.urgent" Number [tcp(144, 16)] NO_NAMES "urgent pointer";
+
+    // UDP
+    "udp" Presence [there(When::ProtoIs(17))] NO_NAMES "protocol 17";
+    "udp.sport" Port [udp(0, 16)] NO_NAMES "source port";
+    "udp.dport" Port [udp(16, 16)] NO_NAMES "destination port";
+    "udp.len" Number [udp(32, 16)] NO_NAMES "length of header and data";
+    "udp.checksum" Number [udp(48, 16)] NO_NAMES "checksum as sent";
+
+    // ICMP and ICMPv6
+    "icmp" Presence [there(When::ProtoIs(1))] NO_NAMES "protocol 1";
+    "icmp.type" Number [icmp(0, 8)] ICMP_TYPE "type";
+    "icmp.code" Number [icmp(8, 8)] NO_NAMES "code";
+    "icmp.id" Number [icmp(32, 16)] NO_NAMES "identifier of echo and timestamp";
+    "icmp.seq" Number [icmp(48, 16)] NO_NAMES "sequence number of echo and timestamp";
+    "icmp6" Presence [there(When::ProtoIs(58))] NO_NAMES "protocol 58";
+    "icmp6.type" Number [icmp6(0, 8)] ICMP6_TYPE "type";
+    "icmp6.code" Number [icmp6(8, 8)] NO_NAMES "code";
+    "icmp6.id" Number [icmp6(32, 16)] NO_NAMES "identifier of echo";
+    "icmp6.seq" Number [icmp6(48, 16)] NO_NAMES "sequence number of echo";
+
+    // protocols without fields of their own yet
+    "igmp" Presence [there(When::ProtoIs(2))] NO_NAMES "protocol 2";
+    "ipip" Presence [there(When::ProtoIs(4))] NO_NAMES "protocol 4";
+    "dccp" Presence [there(When::ProtoIs(33))] NO_NAMES "protocol 33";
+    "gre" Presence [there(When::ProtoIs(47))] NO_NAMES "protocol 47";
+    "esp" Presence [there(When::ProtoIs(50))] NO_NAMES "protocol 50";
+    "ah" Presence [there(When::ProtoIs(51))] NO_NAMES "protocol 51 of IPv4; behind IPv6, ip6.ah";
+    "ospf" Presence [there(When::ProtoIs(89))] NO_NAMES "protocol 89";
+    "pim" Presence [there(When::ProtoIs(103))] NO_NAMES "protocol 103";
+    "vrrp" Presence [there(When::ProtoIs(112))] NO_NAMES "protocol 112";
+    "sctp" Presence [there(When::ProtoIs(132))] NO_NAMES "protocol 132";
+    "udplite" Presence [there(When::ProtoIs(136))] NO_NAMES "protocol 136";
+}

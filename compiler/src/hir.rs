@@ -1,0 +1,294 @@
+//! What a policy means: names resolved, types checked, every comparison a set of numbers.
+//!
+//! Lowering and the reference evaluator both start here, and share nothing else.
+
+use crate::fields::Field;
+use crate::ranges::Ranges;
+use cranelift_entity::{PrimaryMap, entity_impl};
+use l4c_grammar::Span;
+use l4c_manifest::{HookKind, Verdict};
+
+/// A set of the policy.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SetId(u32);
+entity_impl!(SetId, "set");
+
+/// A chain of the policy.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChainId(u32);
+entity_impl!(ChainId, "chain");
+
+/// A hook of the policy.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HookId(u32);
+entity_impl!(HookId, "hook");
+
+/// A counter made by `count NAME`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CounterId(u32);
+entity_impl!(CounterId, "counter");
+
+/// A whole policy, free of errors.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Sets.
+    pub sets: PrimaryMap<SetId, Set>,
+    /// Chains, in source order. They do not reach themselves.
+    pub chains: PrimaryMap<ChainId, Chain>,
+    /// Hooks, in source order.
+    pub hooks: PrimaryMap<HookId, Hook>,
+    /// Names of counters.
+    pub counters: PrimaryMap<CounterId, String>,
+    /// Tests, in source order.
+    pub tests: Vec<Test>,
+}
+
+/// A static set, its elements by family.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// IPv4 addresses (32 bits) of an address or prefix set; the numbers of any other.
+    pub narrow: Ranges,
+    /// IPv6 addresses (128 bits).
+    pub wide: Ranges,
+}
+
+/// A chain.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// Its name.
+    pub name: String,
+    /// In order.
+    pub rules: Vec<Rule>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// A hook.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Its name: at most 15 bytes.
+    pub name: String,
+    /// What it hangs on.
+    pub kind: HookKind,
+    /// In order.
+    pub rules: Vec<Rule>,
+    /// What happens when no rule decided: its predicate is true, its steering action a verdict, its name
+    /// `default`.
+    pub default: Rule,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// As reports print it: `LABEL` or `HOOK.N` in a hook, `CHAIN.LABEL` or `CHAIN.N` in a chain.
+    pub name: String,
+    /// When it matches.
+    pub pred: Pred,
+    /// What it does besides, in order.
+    pub effects: Vec<Effect>,
+    /// Where it steers.
+    pub steer: Option<Steer>,
+    /// The steering action is counted and not done.
+    pub shadow: bool,
+    /// The whole rule.
+    pub span: Span,
+}
+
+/// Actions that let the next rule run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// `count NAME`
+    Count(CounterId),
+}
+
+/// Actions that steer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steer {
+    /// Ends the hook.
+    Verdict(Verdict),
+    /// Runs a chain and comes back.
+    Jump(ChainId),
+    /// Runs a chain and does not come back here.
+    Goto(ChainId),
+    /// Leaves the chain.
+    Return,
+}
+
+/// A predicate. True or false for every packet, nothing between.
+#[derive(Debug, Clone)]
+pub enum Pred {
+    /// `all`, and what the checker found out.
+    Const(bool),
+    /// One question to the packet.
+    Atom(Atom),
+    /// The other way round.
+    Not(Box<Pred>),
+    /// Left to right until one is false.
+    And(Vec<Pred>),
+    /// Left to right until one is true.
+    Or(Vec<Pred>),
+}
+
+/// One question to the packet: false if what it asks of is absent.
+#[derive(Debug, Clone)]
+pub struct Atom {
+    /// What is read.
+    pub operand: Operand,
+    /// What is asked of it.
+    pub test: AtomTest,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What is read.
+#[derive(Debug, Clone)]
+pub enum Operand {
+    /// A field, `& mask` applied if there is one.
+    Field {
+        /// Its row.
+        field: &'static Field,
+        /// Bits kept.
+        mask: Option<u128>,
+    },
+    /// `len` bytes from `off` of a layer.
+    Bytes {
+        /// Where counting begins.
+        layer: Layer,
+        /// First byte.
+        off_bytes: u32,
+        /// Number of bytes; 1, 2, 4 and 8 may be compared as big-endian numbers.
+        len_bytes: u32,
+        /// Bits kept, for lengths up to 8.
+        mask: Option<u64>,
+    },
+}
+
+/// Where a byte slice counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// The link header.
+    L2,
+    /// The IP header, or what stands in its place behind the EtherType.
+    L3,
+    /// The transport header; needs fragment offset 0.
+    L4,
+    /// What the transport carries.
+    Payload,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum AtomTest {
+    /// Is it there? For flags: is it there and set?
+    Present,
+    /// Is the (masked) value one of these? One set of numbers for each place of the field, in the order of
+    /// [`Field::places`]; for bytes, one. The numbers are in the field's own terms: [`At::Bits`]'s `add` has
+    /// not been taken off. `negated`: is it there and none of these?
+    ///
+    /// [`At::Bits`]: crate::fields::At::Bits
+    In {
+        /// Numbers.
+        values: Vec<Ranges>,
+        /// `!=`, `not in`
+        negated: bool,
+    },
+    /// Is it an element? Places of 128 bits look into the set's `wide` part.
+    InSet {
+        /// The set.
+        set: SetId,
+        /// `not in`
+        negated: bool,
+    },
+    /// Bytes only: are they these, where `care` has ones? Both have the operand's length.
+    Equals {
+        /// Bytes wanted, zero where `care` is.
+        want: Vec<u8>,
+        /// Bits that count.
+        care: Vec<u8>,
+        /// `!=`
+        negated: bool,
+    },
+}
+
+/// A test of the policy, its packets built.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// The text behind `test`.
+    pub title: String,
+    /// The hook it is for.
+    pub hook: HookId,
+    /// In order.
+    pub steps: Vec<TestStep>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A step of a test.
+#[derive(Debug, Clone)]
+pub struct TestStep {
+    /// What is done.
+    pub kind: TestStepKind,
+    /// The whole line.
+    pub span: Span,
+}
+
+/// Steps of a test.
+#[derive(Debug, Clone)]
+pub enum TestStepKind {
+    /// Sends one packet some times.
+    Send {
+        /// As the hook sees it.
+        packet: Vec<u8>,
+        /// How often.
+        times: u64,
+        /// What is expected of each.
+        expect: Option<Expect>,
+    },
+    /// Sends a capture.
+    Pcap {
+        /// The file, resolved.
+        path: std::path::PathBuf,
+        /// What is expected.
+        expect: Option<Expect>,
+    },
+    /// Moves the clock.
+    Wait {
+        /// Nanoseconds.
+        ns: u64,
+    },
+    /// Looks at a rule's packets so far.
+    ExpectCount {
+        /// Report name of the rule.
+        rule: String,
+        /// How to compare.
+        op: l4c_grammar::CmpOp,
+        /// With what.
+        count: u64,
+    },
+}
+
+/// `expect VERDICT [by RULE] [OP N|N%]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expect {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The rule that must have decided (report name, or `default`).
+    pub by: Option<String>,
+    /// How many packets; all of them if left out.
+    pub amount: Option<(l4c_grammar::CmpOp, Amount)>,
+}
+
+/// A number of packets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    /// So many.
+    Packets(u64),
+    /// A share of those sent, in percent.
+    Percent(f64),
+}
