@@ -1,1 +1,32 @@
-//! Runs l4c objects: in the kernel or in a userspace VM.
+//! Runs l4c objects: in the kernel by `BPF_PROG_TEST_RUN`, or in a userspace interpreter.
+//!
+//! This crate takes an ELF file that may have been built anywhere and knows nothing of the
+//! compiler: what the programs are called and which counter is whose, it reads from the manifest
+//! that travels in the file. [`Vm`] and [`kernel::Program`] offer the same methods (`run`,
+//! `counters`, `reset_counters`) and show a program the same bytes of a packet, so that one can
+//! stand for the other and be compared with it.
+//!
+//! All `unsafe` code of the project is here, in the modules `vm::arena`, `vm::machine` and
+//! `kernel::sys`.
+
+mod error;
+mod insn;
+pub mod kernel;
+mod object;
+mod shown;
+#[cfg(test)]
+mod tests;
+pub mod vm;
+
+pub use error::{KernelError, LoadError, ObjectError, Place, RunError};
+pub use object::Object;
+pub use vm::Vm;
+
+/// What one counter slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counter {
+    /// Packets counted.
+    pub packets: u64,
+    /// Their bytes, as the hook sees a packet's length.
+    pub bytes: u64,
+}

@@ -1,0 +1,189 @@
+//! Programs in a userspace interpreter: no privilege, any machine.
+//!
+//! A program is refused at load if it holds anything that rbpf is known to run differently from the
+//! kernel; an access outside of what the program may touch is an error of the run, never a verdict.
+//! The packet ends where the memory ends, so that a read past `data_end` is such an access.
+
+mod arena;
+mod check;
+mod link;
+mod machine;
+
+use crate::shown::{ethertype, shown};
+use crate::{Counter, LoadError, Object, RunError};
+use arena::Arena;
+use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map};
+use link::Addresses;
+use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
+
+/// Room for a context; `struct __sk_buff` has 192 bytes.
+const CTX_BYTES: usize = 256;
+
+/// Room for a packet, more than any hook is shown.
+const PACKET_BYTES: usize = 4096;
+
+/// The most memory that one program gets. Only what it touches is ever used.
+const MAX_ARENA_BYTES: usize = 512 << 20;
+
+/// A hook's program, ready to run, with its counters.
+pub struct Vm {
+    kind: HookKind,
+    machine: Machine,
+    counters: MapArea,
+}
+
+impl Vm {
+    /// Takes a hook's program out of an object.
+    ///
+    /// # Errors
+    /// When there is no such hook, or when the interpreter can't be trusted to run its program as
+    /// the kernel does; see [`LoadError`].
+    pub fn load(object: &Object, hook_name: &str) -> Result<Self, LoadError> {
+        let no_hook = || LoadError::NoHook(hook_name.to_owned());
+        let hook = object.hook(hook_name).ok_or_else(no_hook)?;
+        let program = object.program(hook).ok_or_else(no_hook)?;
+        let reached = link::reach(object, program)?;
+        let all = object.functions();
+        for &index in &reached {
+            check::check(&all[index], hook.kind)?;
+        }
+        let (mut machine, rodata) = lay_out(object)?;
+        let addresses = Addresses { functions: &reached, rodata: &rodata };
+        for (position, &index) in reached.iter().enumerate() {
+            let function = &all[index];
+            let insns = link::link(function, position == 0, &addresses);
+            let loaded = Function::new(&function.name, &insns)
+                .map_err(|why| LoadError::Refused { function: function.name.clone(), why })?;
+            machine.functions.push(loaded);
+        }
+        let counters = counters_of(object, hook, &machine)?;
+        Ok(Self { kind: hook.kind, machine, counters })
+    }
+
+    /// Judges a packet: the program's return code.
+    ///
+    /// # Errors
+    /// [`RunError::NotShown`] for a packet that the hook can't be shown, [`RunError::Fault`] when the
+    /// program did what no verified program does.
+    pub fn run(&mut self, packet: &[u8]) -> Result<u32, RunError> {
+        let packet = shown(self.kind, packet)?;
+        let arena = &self.machine.arena;
+        let start = arena.end() - packet.len() as u64;
+        arena.write(start, packet);
+        match self.kind {
+            HookKind::Xdp => self.write_xdp_md(start, arena.end()),
+            HookKind::Socket => self.write_sk_buff(packet),
+        }
+        self.machine.run(start, packet.len() as u64)
+    }
+
+    /// What each counter slot of the hook's map holds.
+    #[must_use]
+    pub fn counters(&self) -> Vec<Counter> {
+        let arena = &self.machine.arena;
+        let slots = self.counter_bytes() / COUNTER_BYTES;
+        (0..slots as u64)
+            .map(|slot| {
+                let at = self.counters.start + slot * COUNTER_BYTES as u64;
+                Counter { packets: arena.read_u64(at), bytes: arena.read_u64(at + 8) }
+            })
+            .collect()
+    }
+
+    /// Sets all counters to zero.
+    pub fn reset_counters(&mut self) {
+        self.machine.arena.zero(self.counters.start, self.counter_bytes());
+    }
+
+    fn counter_bytes(&self) -> usize {
+        self.counters.max_entries as usize * self.counters.stride_bytes as usize
+    }
+
+    /// `struct xdp_md`, as the kernel's test run fills it in. The addresses are below 4 GiB.
+    fn write_xdp_md(&self, data: u64, data_end: u64) {
+        const LOOPBACK_IFINDEX: u32 = 1;
+        let (data, data_end) = (data as u32, data_end as u32);
+        // data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
+        let words = [data, data_end, data, LOOPBACK_IFINDEX, 0, 0];
+        self.write_ctx(0, &words);
+    }
+
+    /// The words of `struct __sk_buff` that a packet filter can rely on in a test run.
+    fn write_sk_buff(&self, packet: &[u8]) {
+        const PROTOCOL_OFF: u64 = 16;
+        self.write_ctx(0, &[packet.len() as u32]);
+        let protocol_be = u16::to_be(ethertype(packet));
+        self.write_ctx(PROTOCOL_OFF, &[u32::from(protocol_be)]);
+    }
+
+    fn write_ctx(&self, off_bytes: u64, words: &[u32]) {
+        for (at, word) in (self.machine.ctx + off_bytes..).step_by(4).zip(words) {
+            self.machine.arena.write(at, &word.to_ne_bytes());
+        }
+    }
+}
+
+/// Lays out the memory of a program and fills in the read-only tables; the second answer is where
+/// each of them lies.
+fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
+    let mut next = MAX_FRAMES * FRAME_BYTES + CTX_BYTES;
+    let mut map_offs = Vec::new();
+    for map in &object.manifest().maps {
+        map_offs.push(next);
+        next = round_up(next.saturating_add(map_bytes(map)?));
+    }
+    let mut rodata_offs = Vec::new();
+    for table in object.rodata() {
+        rodata_offs.push(next);
+        next = round_up(next.saturating_add(table.len()));
+    }
+    let bytes = next.saturating_add(PACKET_BYTES);
+    let memory = |why: String| LoadError::Memory { bytes, why };
+    if bytes > MAX_ARENA_BYTES {
+        return Err(memory(format!("the most is {MAX_ARENA_BYTES}")));
+    }
+    let arena = Arena::new(bytes).map_err(|e| memory(e.to_string()))?;
+    let start = arena.start();
+    let maps = object.manifest().maps.iter().zip(map_offs);
+    let maps = maps.map(|(map, off)| MapArea {
+        start: start + off as u64,
+        stride_bytes: u64::from(map.value_bytes).next_multiple_of(8),
+        max_entries: map.max_entries,
+    });
+    let maps = maps.collect();
+    let rodata: Vec<u64> = rodata_offs.iter().map(|&off| start + off as u64).collect();
+    for (&at, table) in rodata.iter().zip(object.rodata()) {
+        arena.write(at, table);
+    }
+    let ctx = start + (MAX_FRAMES * FRAME_BYTES) as u64;
+    Ok((Machine::new(arena, start, ctx, maps), rodata))
+}
+
+/// Tables and values begin at multiples of this.
+fn round_up(off_bytes: usize) -> usize {
+    off_bytes.checked_next_multiple_of(64).unwrap_or(usize::MAX)
+}
+
+/// Bytes of all values of a map, each of a multiple of eight bytes as in the kernel.
+fn map_bytes(map: &Map) -> Result<usize, LoadError> {
+    let error = |why| LoadError::Map { name: map.name.clone(), why };
+    if map.key_bytes != 4 {
+        return Err(error("an array's key has 4 bytes"));
+    }
+    if map.value_bytes == 0 || map.max_entries == 0 {
+        return Err(error("is empty"));
+    }
+    let stride = (map.value_bytes as usize).next_multiple_of(8);
+    stride.checked_mul(map.max_entries as usize).ok_or_else(|| error("is too large"))
+}
+
+fn counters_of(object: &Object, hook: &Hook, machine: &Machine) -> Result<MapArea, LoadError> {
+    let error = |why| LoadError::Map { name: hook.counter_map.clone(), why };
+    let index =
+        object.counter_map(hook).ok_or_else(|| error("holds the counters, but is not there"))?;
+    let area = machine.maps[index];
+    if !(area.stride_bytes as usize).is_multiple_of(COUNTER_BYTES) {
+        return Err(error("is no array of counters"));
+    }
+    Ok(area)
+}
