@@ -3,3 +3,4 @@
 pub mod fields;
 pub mod hir;
 pub mod ranges;
+pub mod report;
