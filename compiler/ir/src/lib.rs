@@ -3,13 +3,22 @@
 //! A [`Module`] is a set of functions over 64-bit numbers; the packet is there without being named, and
 //! is read only behind a guard. The IR asks first what the kernel's verifier will ask: a load must be
 //! dominated by the good side of a guard that covers it. It names no hook and no machine.
+//!
+//! [`parse`] and `Display` convert a module from and to text, [`verify`] checks it, [`interp`] runs it.
 
+pub mod analysis;
 mod entity;
 mod function;
 mod inst;
+pub mod interp;
+mod parse;
+mod text;
+mod verify;
 
 pub use entity::{Block, Func, Inst, Line, Table, Value};
 pub use function::{
     BlockData, Builder, Function, LineData, Module, TableData, ValueData, ValueDef,
 };
 pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Term, Type, Width};
+pub use parse::{ParseError, parse};
+pub use verify::{MAX_PARAMS, Verified, VerifyError, verify};

@@ -1,0 +1,18 @@
+//! What passes and code generators ask about a function.
+//!
+//! All of these are computed in near-linear time and are plain data: a pass that changes the function
+//! computes them anew.
+
+mod bits;
+mod cfg;
+mod dominators;
+mod epochs;
+#[cfg(test)]
+mod tests;
+mod uses;
+
+pub use bits::{KnownBits, known_bits};
+pub use cfg::Cfg;
+pub use dominators::Dominators;
+pub use epochs::PacketEpochs;
+pub use uses::UseCounts;
