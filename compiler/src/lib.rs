@@ -2,5 +2,8 @@
 
 pub mod fields;
 pub mod hir;
+pub mod lower;
+pub mod plan;
 pub mod ranges;
+pub mod reference;
 pub mod report;

@@ -1,0 +1,181 @@
+//! The reference evaluator: what a policy means, said as plainly as possible.
+//!
+//! It reads the typed policy and the packet, rule by rule, and shares no code with the lowering; the other
+//! engines are held against it. It also tells what it looked at, for `explain`.
+
+mod dissect;
+mod eval;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+pub use dissect::Dissected;
+pub use trace::{Read, Step, Trace, Value};
+
+use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Steer};
+use crate::report;
+use cranelift_entity::EntityRef;
+use eval::Question;
+use l4c_manifest::{Start, Verdict};
+
+/// Rules that stand one below the other, and the report index of the first.
+#[derive(Debug, Clone, Copy)]
+struct List<'p> {
+    rules: &'p [Rule],
+    first: usize,
+}
+
+/// A place in a list: the rule that is asked next.
+#[derive(Debug, Clone, Copy)]
+struct Frame<'p> {
+    list: List<'p>,
+    next: usize,
+}
+
+/// Evaluates one hook of a policy.
+#[derive(Debug, Clone)]
+pub struct Reference<'p> {
+    policy: &'p Policy,
+    start: Start,
+    own: List<'p>,
+    /// By chain index; empty for chains that the hook does not reach.
+    chains: Vec<List<'p>>,
+    default: &'p Rule,
+    default_index: usize,
+}
+
+/// What a hook decided about one packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Report index (see [`report::rules`]) of the rule that decided.
+    pub rule: usize,
+    /// Report indices of the rules that matched, in order; a rule reached twice stands twice. The default
+    /// is among them if it decided.
+    pub matched: Vec<usize>,
+    /// Named counters that counted, in order.
+    pub counted: Vec<CounterId>,
+}
+
+impl<'p> Reference<'p> {
+    /// An evaluator of `hook`.
+    #[must_use]
+    pub fn new(policy: &'p Policy, hook: HookId) -> Self {
+        let hook = &policy.hooks[hook];
+        let own = List { rules: &hook.rules, first: 0 };
+        let mut chains = vec![List { rules: &[], first: 0 }; policy.chains.len()];
+        let mut first = hook.rules.len();
+        for chain in report::chains(policy, hook) {
+            let rules = &policy.chains[chain].rules;
+            chains[chain.index()] = List { rules, first };
+            first += rules.len();
+        }
+        let start = hook.kind.start();
+        Self { policy, start, own, chains, default: &hook.default, default_index: first }
+    }
+
+    /// Decides about `packet`, as the hook sees it.
+    #[must_use]
+    pub fn judge(&self, packet: &[u8]) -> Judgement {
+        self.run(packet, None).0
+    }
+
+    /// Decides about `packet` and tells how.
+    #[must_use]
+    pub fn trace(&self, packet: &[u8]) -> Trace {
+        let (judgement, steps) = self.run(packet, Some(Vec::new()));
+        let steps = steps.unwrap_or_default();
+        let rule = self.rule(judgement.rule).name.clone();
+        Trace { verdict: judgement.verdict, rule, steps }
+    }
+
+    /// The rule of a report index.
+    fn rule(&self, index: usize) -> &'p Rule {
+        std::iter::once(&self.own)
+            .chain(&self.chains)
+            .find_map(|list| list.rules.get(index.checked_sub(list.first)?))
+            .unwrap_or(self.default)
+    }
+
+    fn run(&self, bytes: &[u8], steps: Option<Vec<Step>>) -> (Judgement, Option<Vec<Step>>) {
+        let packet = Dissected::new(bytes, self.start);
+        let mut run = Run {
+            question: Question {
+                policy: self.policy,
+                packet: &packet,
+                reads: steps.is_some().then(Vec::new),
+            },
+            matched: Vec::new(),
+            counted: Vec::new(),
+            steps,
+        };
+        let (verdict, rule) = self.decide(&mut run);
+        let Run { matched, counted, steps, .. } = run;
+        (Judgement { verdict, rule, matched, counted }, steps)
+    }
+
+    /// Asks the rules until one decides; the verdict and the report index of that rule.
+    fn decide(&self, run: &mut Run<'_, '_>) -> (Verdict, usize) {
+        // The last frame is the list we are in; below it are the places that its jumps come back to.
+        let mut frames = vec![Frame { list: self.own, next: 0 }];
+        while let Some(frame) = frames.last_mut() {
+            let Some(rule) = frame.list.rules.get(frame.next) else {
+                frames.pop();
+                continue;
+            };
+            let index = frame.list.first + frame.next;
+            frame.next += 1;
+            if !run.asks(rule, index) || rule.shadow {
+                continue;
+            }
+            match rule.steer {
+                Some(Steer::Verdict(verdict)) => return (verdict, index),
+                Some(Steer::Jump(chain)) => frames.push(self.enter(chain)),
+                Some(Steer::Goto(chain)) => *frame = self.enter(chain),
+                Some(Steer::Return) => {
+                    frames.pop();
+                }
+                None => {}
+            }
+        }
+        run.asks(self.default, self.default_index);
+        let verdict = match self.default.steer {
+            Some(Steer::Verdict(verdict)) if !self.default.shadow => verdict,
+            Some(Steer::Verdict(_) | Steer::Jump(_) | Steer::Goto(_) | Steer::Return) | None => {
+                Verdict::Pass
+            }
+        };
+        (verdict, self.default_index)
+    }
+
+    fn enter(&self, chain: ChainId) -> Frame<'p> {
+        Frame { list: self.chains[chain.index()], next: 0 }
+    }
+}
+
+/// One packet on its way.
+struct Run<'q, 'b> {
+    question: Question<'q, 'b>,
+    matched: Vec<usize>,
+    counted: Vec<CounterId>,
+    /// Filled only if somebody wants to know.
+    steps: Option<Vec<Step>>,
+}
+
+impl Run<'_, '_> {
+    /// Asks one rule; if it matches, does its effects.
+    fn asks(&mut self, rule: &Rule, index: usize) -> bool {
+        let matched = self.question.holds(&rule.pred);
+        if let (Some(steps), Some(reads)) = (&mut self.steps, &mut self.question.reads) {
+            let reads = std::mem::take(reads);
+            steps.push(Step { rule: rule.name.clone(), index, matched, reads });
+        }
+        if matched {
+            self.matched.push(index);
+            self.counted.extend(rule.effects.iter().map(|Effect::Count(counter)| *counter));
+        }
+        matched
+    }
+}

@@ -1,0 +1,378 @@
+//! Reading the headers of one packet, once, from the front.
+//!
+//! Guarantees: never reads outside the packet, never panics, and every question of [`When`] has an answer.
+//! It knows nothing of rules.
+
+use crate::fields::{
+    At, Base, Ext, Info, MAX_EXT_HEADERS, MAX_TAGS, PORT_PROTOS, Place, TAG_TYPES, Transport, When,
+};
+use crate::hir::Layer;
+use l4c_manifest::Start;
+use std::ops::Range;
+
+/// Bytes of an Ethernet header up to and with its EtherType.
+const ETHERNET_BYTES: usize = 14;
+/// Bytes of a VLAN tag: its number, then the next EtherType.
+const TAG_BYTES: usize = 4;
+/// Bytes of an IPv4 header without options.
+const IP4_BYTES: usize = 20;
+/// Bytes of the fixed IPv6 header.
+const IP6_BYTES: usize = 40;
+/// Bytes of an ARP packet in front of its addresses.
+const ARP_BYTES: usize = 8;
+/// The first four fields of an ARP packet for IPv4 over Ethernet: types 1 and 0x0800, lengths 6 and 4.
+const ARP_ETH_IP4: [u8; 6] = [0, 1, 8, 0, 6, 4];
+const UDP_LITE: u8 = 136;
+
+/// What the EtherType (or, without link header, the version) announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Ip4,
+    Ip6,
+    Arp,
+}
+
+/// A packet and what its headers say.
+#[derive(Debug, Clone)]
+pub struct Dissected<'p> {
+    bytes: &'p [u8],
+    /// A whole Ethernet header stands at byte 0.
+    link: bool,
+    /// Whole VLAN tags looked through.
+    tags: usize,
+    /// Byte behind the last EtherType that was read; 0 without a link header.
+    net: usize,
+    /// `net` is where the network header begins, not the rest of a tag.
+    net_begins: bool,
+    announced: Option<Announced>,
+    ip4: bool,
+    ip6: bool,
+    arp: bool,
+    arp_eth_ip4: bool,
+    proto: Option<u8>,
+    fragment: bool,
+    /// One for each of [`Ext::ALL`].
+    exts: [bool; Ext::ALL.len()],
+    transport: Option<usize>,
+    /// Byte behind the last one that the IP header counts; may lie outside the packet.
+    ip_end: usize,
+    payload: Option<Range<usize>>,
+    unparsed: bool,
+}
+
+impl<'p> Dissected<'p> {
+    /// Reads the headers of `bytes`, a packet whose first header is `start`.
+    #[must_use]
+    pub fn new(bytes: &'p [u8], start: Start) -> Self {
+        let mut packet = Self {
+            bytes,
+            link: false,
+            tags: 0,
+            net: 0,
+            net_begins: false,
+            announced: None,
+            ip4: false,
+            ip6: false,
+            arp: false,
+            arp_eth_ip4: false,
+            proto: None,
+            fragment: false,
+            exts: [false; Ext::ALL.len()],
+            transport: None,
+            ip_end: 0,
+            payload: None,
+            unparsed: false,
+        };
+        match start {
+            Start::Link => packet.read_link(),
+            Start::Network => packet.read_version(),
+        }
+        match packet.announced {
+            Some(Announced::Ip4) => packet.read_ip4(),
+            Some(Announced::Ip6) => packet.read_ip6(),
+            Some(Announced::Arp) => packet.read_arp(),
+            None => {}
+        }
+        packet.read_transport();
+        packet
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The byte at `off`.
+    fn u8_at(&self, off: usize) -> Option<u8> {
+        self.bytes.get(off).copied()
+    }
+
+    /// Two bytes at `off`, in network order.
+    fn u16_at(&self, off: usize) -> Option<u16> {
+        Some(u16::from_be_bytes([self.u8_at(off)?, self.u8_at(off + 1)?]))
+    }
+
+    fn read_link(&mut self) {
+        if self.len() < ETHERNET_BYTES {
+            self.unparsed = true;
+            return;
+        }
+        self.link = true;
+        self.net = ETHERNET_BYTES;
+        while let Some(ether_type) = self.u16_at(self.net - 2) {
+            if !TAG_TYPES.contains(&ether_type) {
+                self.net_begins = true;
+                self.announced = match ether_type {
+                    0x0800 => Some(Announced::Ip4),
+                    0x86dd => Some(Announced::Ip6),
+                    0x0806 => Some(Announced::Arp),
+                    _ => None,
+                };
+                return;
+            }
+            if self.tags == MAX_TAGS || self.net + TAG_BYTES > self.len() {
+                self.unparsed = true;
+                return;
+            }
+            self.tags += 1;
+            self.net += TAG_BYTES;
+        }
+    }
+
+    fn read_version(&mut self) {
+        self.net_begins = true;
+        match self.u8_at(0).map(|byte| byte >> 4) {
+            Some(4) => self.announced = Some(Announced::Ip4),
+            Some(6) => self.announced = Some(Announced::Ip6),
+            Some(_) | None => self.unparsed = true,
+        }
+    }
+
+    fn read_arp(&mut self) {
+        let Some(fixed) = self.bytes.get(self.net..self.net + ARP_BYTES) else {
+            self.unparsed = true;
+            return;
+        };
+        self.arp = true;
+        let (hlen, plen) = (usize::from(fixed[4]), usize::from(fixed[5]));
+        let whole = self.net + ARP_BYTES + 2 * (hlen + plen) <= self.len();
+        self.arp_eth_ip4 = fixed[..6] == ARP_ETH_IP4 && whole;
+        self.unparsed = !whole;
+    }
+
+    fn read_ip4(&mut self) {
+        let net = self.net;
+        let Some(header) = self.bytes.get(net..net + IP4_BYTES) else {
+            self.unparsed = true;
+            return;
+        };
+        let (version, header_words) = (header[0] >> 4, usize::from(header[0] & 0x0f));
+        if version != 4 || header_words < 5 {
+            self.unparsed = true;
+            return;
+        }
+        self.ip4 = true;
+        self.proto = Some(header[9]);
+        let more = header[6] & 0x20 != 0;
+        let fragment_offset = u16::from_be_bytes([header[6] & 0x1f, header[7]]);
+        self.fragment = more || fragment_offset != 0;
+        self.ip_end = net + usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let header_end = net + 4 * header_words;
+        if header_end > self.len() {
+            self.unparsed = true;
+        } else if fragment_offset == 0 {
+            self.transport = Some(header_end);
+        }
+    }
+
+    fn read_ip6(&mut self) {
+        let net = self.net;
+        let Some(header) = self.bytes.get(net..net + IP6_BYTES) else {
+            self.unparsed = true;
+            return;
+        };
+        if header[0] >> 4 != 6 {
+            self.unparsed = true;
+            return;
+        }
+        self.ip6 = true;
+        self.ip_end = net + IP6_BYTES + usize::from(u16::from_be_bytes([header[4], header[5]]));
+        self.walk_extensions(header[6], net + IP6_BYTES);
+    }
+
+    /// Walks from the header of protocol `next` at byte `at`.
+    fn walk_extensions(&mut self, mut next: u8, mut at: usize) {
+        let mut walked = 0;
+        while let Some(which) = Ext::ALL.iter().position(|ext| ext.proto() == next) {
+            let ext = Ext::ALL[which];
+            let whole = self.extension_bytes(ext, at).filter(|bytes| at + bytes <= self.len());
+            let (Some(bytes), true) = (whole, walked < MAX_EXT_HEADERS) else {
+                self.unparsed = true;
+                return;
+            };
+            walked += 1;
+            self.exts[which] = true;
+            next = self.bytes[at];
+            if ext == Ext::Fragment {
+                let offset_and_more = u16::from_be_bytes([self.bytes[at + 2], self.bytes[at + 3]]);
+                let (offset, more) = (offset_and_more >> 3, offset_and_more & 1 != 0);
+                self.fragment |= more || offset != 0;
+                if offset != 0 {
+                    self.proto = Some(next);
+                    return;
+                }
+            }
+            at += bytes;
+        }
+        self.proto = Some(next);
+        self.transport = Some(at);
+    }
+
+    /// Length that the extension header at `at` announces, at least 8; `None` if its first 8 bytes are not
+    /// in the packet.
+    fn extension_bytes(&self, ext: Ext, at: usize) -> Option<usize> {
+        let first = self.bytes.get(at..at + 8)?;
+        let announced = usize::from(first[1]);
+        Some(match ext {
+            Ext::HopByHop | Ext::Routing | Ext::DstOpts | Ext::Mobility => 8 + 8 * announced,
+            Ext::Auth => 4 * (announced + 2),
+            Ext::Fragment => 8,
+        })
+    }
+
+    /// What stands behind the transport header, and whether that header is whole and possible.
+    fn read_transport(&mut self) {
+        let (Some(proto), Some(start)) = (self.proto, self.transport) else { return };
+        let Some(fixed_bytes) = fixed_header_bytes(proto) else { return };
+        if start + fixed_bytes > self.len() {
+            self.unparsed = true;
+            return;
+        }
+        let mut end = self.ip_end.min(self.len());
+        let header_bytes = if proto == Transport::Tcp.proto() {
+            let announced = 4 * usize::from(self.bytes[start + 12] >> 4);
+            if announced < fixed_bytes || start + announced > self.len() {
+                self.unparsed = true;
+                return;
+            }
+            announced
+        } else {
+            fixed_bytes
+        };
+        if proto == Transport::Udp.proto() {
+            let announced = u16::from_be_bytes([self.bytes[start + 4], self.bytes[start + 5]]);
+            end = end.min(start + usize::from(announced));
+        }
+        if carries_payload(proto) {
+            let first = start + header_bytes;
+            self.payload = Some(first..end.max(first));
+        }
+    }
+
+    /// Is it so?
+    #[must_use]
+    pub fn is(&self, when: When) -> bool {
+        match when {
+            When::Always => true,
+            When::Link => self.link,
+            When::Tag1 => self.tags >= 1,
+            When::Tag2 => self.tags >= 2,
+            When::TypeIp4 => self.announced == Some(Announced::Ip4),
+            When::TypeIp6 => self.announced == Some(Announced::Ip6),
+            When::TypeArp => self.announced == Some(Announced::Arp),
+            When::Ip4 => self.ip4,
+            When::Ip6 => self.ip6,
+            When::Arp => self.arp,
+            When::ArpEthIp4 => self.arp_eth_ip4,
+            When::Proto => self.proto.is_some(),
+            When::ProtoIs(proto) => self.proto == Some(proto),
+            When::Ports => {
+                PORT_PROTOS.iter().any(|&(proto, bytes)| self.has_transport(proto, bytes as usize))
+            }
+            When::Header(transport) => {
+                self.has_transport(transport.proto(), transport.header_bytes() as usize)
+            }
+            When::Frag => self.fragment,
+            When::Unparsed => self.unparsed,
+            When::Ext(ext) => Ext::ALL.iter().zip(self.exts).any(|(&each, on)| on && each == ext),
+        }
+    }
+
+    /// A first fragment of `proto` with that many bytes of transport header.
+    fn has_transport(&self, proto: u8, bytes: usize) -> bool {
+        self.proto == Some(proto) && self.transport.is_some_and(|start| start + bytes <= self.len())
+    }
+
+    /// What a place holds, in the field's terms (shifted, `add` added); `None` if the place is not there.
+    /// A mere presence holds 1.
+    #[must_use]
+    pub fn value(&self, place: &Place) -> Option<u128> {
+        if !self.is(place.when) {
+            return None;
+        }
+        match place.at {
+            At::Nowhere => Some(1),
+            At::Const(n) => Some(u128::from(n)),
+            At::Info(Info::Proto) => self.proto.map(u128::from),
+            At::Info(Info::PktLen) => Some(self.len() as u128),
+            At::Bits { base, off_bits, width_bits, shift, add } => {
+                let first_bit = (self.base(base)? * 8).checked_add_signed(isize::from(off_bits))?;
+                let raw = bits(self.bytes, first_bit, usize::from(width_bits))?;
+                Some((raw << shift) + u128::from(add))
+            }
+        }
+    }
+
+    fn base(&self, base: Base) -> Option<usize> {
+        match base {
+            Base::Link => self.link.then_some(0),
+            Base::Net => Some(self.net),
+            Base::Transport => self.transport,
+        }
+    }
+
+    /// `len_bytes` bytes from `off_bytes` of a layer, if they all lie in it.
+    #[must_use]
+    pub fn slice(&self, layer: Layer, off_bytes: u32, len_bytes: u32) -> Option<&'p [u8]> {
+        let range = match layer {
+            Layer::L2 => self.link.then(|| 0..self.len()),
+            Layer::L3 => self.net_begins.then(|| self.net..self.len()),
+            Layer::L4 => self.transport.map(|start| start..self.len()),
+            Layer::Payload => self.payload.clone(),
+        }?;
+        let first = usize::try_from(off_bytes).ok()?;
+        let last = first.checked_add(usize::try_from(len_bytes).ok()?)?;
+        self.bytes.get(range)?.get(first..last)
+    }
+}
+
+/// Bytes of the fixed header of a transport that is looked into; `None` for any other protocol.
+fn fixed_header_bytes(proto: u8) -> Option<usize> {
+    let icmp = [Transport::Icmp, Transport::Icmp6].map(|t| (t.proto(), t.header_bytes()));
+    PORT_PROTOS
+        .iter()
+        .chain(&icmp)
+        .find(|&&(known, _)| known == proto)
+        .map(|&(_, bytes)| bytes as usize)
+}
+
+/// Does `payload` look behind this protocol?
+fn carries_payload(proto: u8) -> bool {
+    proto == UDP_LITE
+        || [Transport::Tcp, Transport::Udp, Transport::Icmp, Transport::Icmp6]
+            .iter()
+            .any(|transport| transport.proto() == proto)
+}
+
+/// `width` bits from bit `first`, most significant first; `None` if they end outside `bytes`.
+fn bits(bytes: &[u8], first: usize, width: usize) -> Option<u128> {
+    let (mut at, end) = (first, first + width);
+    let mut value = 0;
+    while at < end {
+        let in_byte = at % 8;
+        let take = (8 - in_byte).min(end - at);
+        let part = bytes.get(at / 8)? >> (8 - in_byte - take);
+        value = value << take | u128::from(part) & ((1 << take) - 1);
+        at += take;
+    }
+    Some(value)
+}

@@ -1,0 +1,111 @@
+//! One predicate on one packet.
+
+use super::dissect::Dissected;
+use super::trace::{Read, field_value, slice_value};
+use crate::fields::{Field, Ty};
+use crate::hir::{Atom, AtomTest, Operand, Policy, Pred};
+use crate::ranges::Ranges;
+
+/// Everything that a predicate may ask.
+pub(super) struct Question<'q, 'p> {
+    pub policy: &'q Policy,
+    pub packet: &'q Dissected<'p>,
+    /// What was read so far, if somebody wants to know.
+    pub reads: Option<Vec<Read>>,
+}
+
+impl Question<'_, '_> {
+    /// Is it true? Left to right, and not further than needed.
+    pub fn holds(&mut self, pred: &Pred) -> bool {
+        match pred {
+            Pred::Const(value) => *value,
+            Pred::Atom(atom) => self.atom(atom),
+            Pred::Not(inner) => !self.holds(inner),
+            Pred::And(parts) => parts.iter().all(|part| self.holds(part)),
+            Pred::Or(parts) => parts.iter().any(|part| self.holds(part)),
+        }
+    }
+
+    fn atom(&mut self, atom: &Atom) -> bool {
+        match &atom.operand {
+            Operand::Field { field, mask } => {
+                self.note_field(field);
+                self.field(field, mask.unwrap_or(u128::MAX), &atom.test)
+            }
+            Operand::Bytes { layer, off_bytes, len_bytes, mask } => {
+                let bytes = self.packet.slice(*layer, *off_bytes, *len_bytes);
+                if let Some(reads) = &mut self.reads {
+                    reads.push(Read {
+                        field: format!("{}[{off_bytes}:{len_bytes}]", layer.name()),
+                        value: bytes.map(|bytes| slice_value(bytes, &atom.test)),
+                    });
+                }
+                let mask = mask.map_or(u128::MAX, u128::from);
+                bytes.is_some_and(|bytes| self.bytes(bytes, mask, &atom.test))
+            }
+        }
+    }
+
+    fn note_field(&mut self, field: &Field) {
+        let packet = self.packet;
+        if let Some(reads) = &mut self.reads {
+            let value = field.places.iter().find_map(|place| {
+                packet.value(place).map(|n| field_value(field, place.width_bits(), n))
+            });
+            reads.push(Read { field: field.name.to_owned(), value });
+        }
+    }
+
+    /// Any place that is there and answers yes.
+    fn field(&self, field: &Field, mask: u128, test: &AtomTest) -> bool {
+        field.places.iter().enumerate().any(|(nth, place)| {
+            let Some(value) = self.packet.value(place).map(|value| value & mask) else {
+                return false;
+            };
+            match test {
+                AtomTest::Present => match field.ty {
+                    Ty::Bit | Ty::Flags => value != 0,
+                    Ty::Number
+                    | Ty::Port
+                    | Ty::Addr4
+                    | Ty::Addr6
+                    | Ty::Addr
+                    | Ty::Mac
+                    | Ty::Presence => true,
+                },
+                AtomTest::In { values, negated } => {
+                    values.get(nth).is_some_and(|set| set.contains(value)) != *negated
+                }
+                AtomTest::InSet { set, negated } => {
+                    let set = &self.policy.sets[*set];
+                    let elements = if place.width_bits() == 128 { &set.wide } else { &set.narrow };
+                    elements.contains(value) != *negated
+                }
+                AtomTest::Equals { .. } => false,
+            }
+        })
+    }
+
+    /// Bytes that are there.
+    fn bytes(&self, bytes: &[u8], mask: u128, test: &AtomTest) -> bool {
+        let is_in = |set: &Ranges| number(bytes).is_some_and(|value| set.contains(value & mask));
+        match test {
+            AtomTest::Present => true,
+            AtomTest::In { values, negated } => values.first().is_some_and(is_in) != *negated,
+            AtomTest::InSet { set, negated } => is_in(&self.policy.sets[*set].narrow) != *negated,
+            AtomTest::Equals { want, care, negated } => {
+                let same = bytes.len() == want.len()
+                    && bytes
+                        .iter()
+                        .zip(want.iter().zip(care))
+                        .all(|(byte, (want, care))| byte & care == want & care);
+                same != *negated
+            }
+        }
+    }
+}
+
+/// Up to 16 bytes as a big-endian number.
+pub(super) fn number(bytes: &[u8]) -> Option<u128> {
+    (bytes.len() <= 16).then(|| bytes.iter().fold(0, |value, &byte| value << 8 | u128::from(byte)))
+}
