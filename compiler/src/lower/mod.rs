@@ -1,0 +1,188 @@
+//! From rules to IR: one entry function that reads the headers, and functions of rules.
+//!
+//! The shape of a program:
+//!
+//! ```text
+//! edge()                    reads the headers into the layout word, calls the runs, counts, returns
+//! edge_r0(layout, len) …    a run of the hook's own rules
+//! edge_c0_web(layout, len)  a chain; its runs are edge_c0_web_r0 … when it has several
+//! edge_walk, edge_step      the way over IPv6 extension headers
+//! ```
+//!
+//! Every function of rules returns an *outcome*: [`GO_ON`] (no rule decided), [`LEAVE`] (leave this
+//! list), or a decision: `(slot + 1) << 32 | code`, `slot` being the counter of the rule that decided and
+//! `code` the hook's own return code. So the entry function counts the deciding rule in one place, whatever
+//! their number.
+
+mod layout;
+mod needs;
+mod parse;
+mod pred;
+mod rules;
+mod tables;
+mod value;
+
+use crate::hir::{ChainId, CounterId, Effect, HookId, Policy};
+use crate::plan::Plan;
+use crate::report;
+use cranelift_entity::PrimaryMap;
+use l4c_grammar::Span;
+use l4c_ir::{BinOp, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
+use layout::{L3_MASK, L3_SHIFT};
+use needs::Needs;
+use std::collections::HashMap;
+use tables::Tables;
+
+/// Outcome of a list: no rule decided.
+const GO_ON: u64 = 0;
+/// Outcome of a list: a rule said to leave it.
+const LEAVE: u64 = 1;
+
+/// Where a piece of source stands and what it says, on one line.
+pub type Quote<'a> = &'a dyn Fn(Span) -> LineData;
+
+/// Makes the IR of one hook.
+#[must_use]
+pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, quote: Quote<'_>) -> Module {
+    let the_hook = &policy.hooks[hook];
+    let report = report::rules(policy, hook);
+    let counters = report::counters(policy, hook);
+    let needs = Needs::of(report.iter().map(|line| line.rule(policy, hook)));
+    let mut lines = PrimaryMap::new();
+    let mut rules = HashMap::new();
+    for (slot, row) in report.iter().enumerate() {
+        let line = lines.push(quote(row.rule(policy, hook).span));
+        rules.insert((row.chain, row.index), (slot as u64, line));
+    }
+    let named = counters.iter().enumerate().map(|(i, &c)| (c, (report.len() + i) as u64)).collect();
+    let mut lowering = Lowering {
+        policy,
+        hook,
+        funcs: PrimaryMap::new(),
+        tables: Tables::new(policy, &the_hook.name),
+        names: Names { rules, counters: named, chains: HashMap::new() },
+    };
+    let entry = lowering.program(plan, needs);
+    Module {
+        funcs: lowering.funcs,
+        entry: entry.into(),
+        tables: lowering.tables.finish(),
+        lines,
+        counters: u32::try_from(report.len() + counters.len()).expect("at most a million rules"),
+    }
+}
+
+/// What the functions of one hook share.
+struct Lowering<'p> {
+    policy: &'p Policy,
+    hook: HookId,
+    funcs: PrimaryMap<Func, Function>,
+    tables: Tables<'p>,
+    names: Names,
+}
+
+/// What rules refer to.
+struct Names {
+    /// Counter slot and source line of a rule by chain and place.
+    rules: HashMap<(Option<ChainId>, usize), (u64, Line)>,
+    /// Counter slot of a `count NAME`.
+    counters: HashMap<CounterId, u64>,
+    /// Functions of chains.
+    chains: HashMap<ChainId, Func>,
+}
+
+/// A function of rules being built.
+struct FuncBuilder<'b, 'p> {
+    b: Builder<'b>,
+    policy: &'p Policy,
+    tables: &'b mut Tables<'p>,
+    names: &'b Names,
+    layout: Value,
+    pkt_len: Value,
+    l3_off: Value,
+    l4_off: Value,
+}
+
+impl<'b, 'p> FuncBuilder<'b, 'p> {
+    /// A builder in the entry block of a new function `(layout, pkt_len)`.
+    fn new(
+        func: &'b mut Function,
+        policy: &'p Policy,
+        tables: &'b mut Tables<'p>,
+        names: &'b Names,
+    ) -> Self {
+        let mut b = Builder::new(func, 2);
+        let [layout, pkt_len] = [0, 1].map(|i| b.func.params()[i]);
+        let shifted = b.binary_imm(BinOp::Shr, layout, L3_SHIFT);
+        let l3_off = b.binary_imm(BinOp::And, shifted, L3_MASK);
+        let l4_off = parse::transport_off(&mut b, layout);
+        Self { b, policy, tables, names, layout, pkt_len, l3_off, l4_off }
+    }
+}
+
+impl Lowering<'_> {
+    /// The whole program; returns its entry.
+    fn program(&mut self, plan: &Plan, needs: Needs) -> Func {
+        let hook_name = self.policy.hooks[self.hook].name.clone();
+        // Callees first: a chain's function must have a name before a rule can call it.
+        for chain in self.chains_callees_first() {
+            let runs = &plan.chains.iter().find(|(c, _)| *c == chain).expect("planned").1;
+            let func = self.chain(chain, runs, &hook_name);
+            self.names.chains.insert(chain, func);
+        }
+        let runs: Vec<Func> = plan
+            .hook
+            .iter()
+            .enumerate()
+            .map(|(i, run)| self.run(&format!("{hook_name}_r{i}"), None, run, true))
+            .collect();
+        let walk = needs.transport.then(|| {
+            let step = self.funcs.push(parse::step_function(&format!("{hook_name}_step")));
+            self.funcs.push(parse::walk_function(&format!("{hook_name}_walk"), step))
+        });
+        self.entry(&hook_name, &runs, needs, walk)
+    }
+
+    fn entry(&mut self, name: &str, runs: &[Func], needs: Needs, walk: Option<Func>) -> Func {
+        let hook = &self.policy.hooks[self.hook];
+        let (default_slot, default_line) = self.names.rules[&(None, hook.rules.len())];
+        let mut func = Function::new(name);
+        let mut b = Builder::new(&mut func, 0);
+        b.set_line(Some(default_line));
+        let pkt_len = b.env(Env::PktLen);
+        let start = hook.kind.start();
+        let layout = parse::HeaderReader::read(&mut b, start, pkt_len, needs, walk);
+        let decided = b.new_block();
+        let outcome = b.func.add_param(decided);
+        let default = b.new_block();
+        for &run in runs {
+            let result = b.call(run, vec![layout, pkt_len]);
+            let [next, yes] = [(); 2].map(|()| b.new_block());
+            b.br_imm(Cond::Gt, result, LEAVE, yes, next);
+            b.switch_to(yes);
+            b.jump(decided, vec![result]);
+            b.switch_to(next);
+            let on = b.new_block();
+            b.br_imm(Cond::Eq, result, GO_ON, on, default);
+            b.switch_to(on);
+        }
+        b.jump(default, Vec::new());
+        b.switch_to(default);
+        for Effect::Count(counter) in &hook.default.effects {
+            let slot = b.iconst(self.names.counters[counter]);
+            b.count(slot, pkt_len);
+        }
+        let result = b.iconst(rules::decision(default_slot, hook.kind, hook.default.steer));
+        b.jump(decided, vec![result]);
+        b.switch_to(decided);
+        let above = b.binary_imm(BinOp::Shr, outcome, 32);
+        let slot = b.binary_imm(BinOp::Sub, above, 1);
+        b.count(slot, pkt_len);
+        let code = b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX));
+        b.ret(code);
+        self.funcs.push(func)
+    }
+}
+
+#[cfg(test)]
+mod tests;
