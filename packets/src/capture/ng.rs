@@ -44,6 +44,8 @@ struct Interface {
 pub(super) struct Ng {
     order: Order,
     interfaces: Vec<Interface>,
+    /// The file's first section header has been read.
+    begun: bool,
 }
 
 /// Where the packet of a block lies and what came with it.
@@ -59,8 +61,9 @@ struct Found {
 impl Ng {
     /// Reads the first section header, whose type the caller has seen.
     pub(super) fn start(buffer: &mut Buffer) -> Result<Self, CaptureErrorKind> {
-        let mut ng = Self { order: Order::Little, interfaces: Vec::new() };
+        let mut ng = Self { order: Order::Little, interfaces: Vec::new(), begun: false };
         ng.next_block(buffer)?;
+        ng.begun = true;
         Ok(ng)
     }
 
@@ -92,7 +95,8 @@ impl Ng {
             Order::Big => parse_unknownblock_be(buffer.at(at.clone())),
         };
         let (_, block) = parsed.map_err(|_| Malformed("the block cannot be parsed"))?;
-        if block.block_len1 != block.block_len2 {
+        // libpcap does not look at the end of the very first block, and neither may we.
+        if self.begun && block.block_len1 != block.block_len2 {
             return Err(Malformed("the block's two lengths differ"));
         }
         // The parser reads the type as little-endian whatever the order.
@@ -118,8 +122,9 @@ impl Ng {
             return Err(Malformed("the section header is too short"));
         }
         let (major, minor) = (self.order.u16(body, 4), self.order.u16(body, 6));
-        // 1.2 was written by some tools for what is 1.0.
-        if major != 1 || (minor != 0 && minor != 2) {
+        // 1.2 was written by some tools for what is 1.0. libpcap minds the minor number in the first
+        // section only.
+        if major != 1 || (!self.begun && minor != 0 && minor != 2) {
             return Err(CaptureErrorKind::Version { major, minor });
         }
         self.interfaces.clear();
