@@ -1,0 +1,235 @@
+//! The three engines behind one trait.
+
+use crate::engine::opinion;
+use crate::{Counter, Engine, JudgeError, Opinion, Shape};
+use l4c_compiler::hir::{CounterId, HookId, Policy};
+use l4c_compiler::reference::{Judgement, Reference};
+use l4c_compiler::report;
+use l4c_manifest::Verdict;
+use l4c_runtime::kernel::{self, Program};
+use l4c_runtime::{KernelError, LoadError, Object, RunError, Vm};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Engines by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// The emitted program in a userspace interpreter.
+    Vm,
+    /// The emitted program in the kernel, by `BPF_PROG_TEST_RUN`.
+    Kernel,
+    /// The reference evaluator over the checked policy.
+    Reference,
+}
+
+impl EngineKind {
+    /// All engines.
+    pub const ALL: [Self; 3] = [Self::Vm, Self::Kernel, Self::Reference];
+
+    /// Its name in options and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vm => "vm",
+            Self::Kernel => "kernel",
+            Self::Reference => "reference",
+        }
+    }
+
+    /// Whether it runs the program, so that the policy has to be compiled first.
+    #[must_use]
+    pub const fn needs_object(self) -> bool {
+        match self {
+            Self::Vm | Self::Kernel => true,
+            Self::Reference => false,
+        }
+    }
+}
+
+/// An engine can't be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenError {
+    /// This process may not load programs; the text says what it lacks.
+    Privilege(String),
+    /// The kernel does not take the program.
+    Kernel(KernelError),
+    /// The interpreter does not take the program.
+    Vm(LoadError),
+    /// The engine runs programs, and no object was given.
+    NoObject(EngineKind),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Privilege(why) => write!(f, "the kernel engine can't be used: {why}"),
+            Self::Kernel(error) => error.fmt(f),
+            Self::Vm(error) => error.fmt(f),
+            Self::NoObject(kind) => write!(f, "engine {} needs a compiled object", kind.name()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Opens an engine for a hook of a policy. `object` is the policy compiled; engines that
+/// [need none](EngineKind::needs_object) do not look at it.
+///
+/// # Errors
+/// When the kernel or the interpreter does not take the program, or when there is none.
+pub fn open<'p>(
+    kind: EngineKind,
+    policy: &'p Policy,
+    hook: HookId,
+    object: Option<&Object>,
+) -> Result<Box<dyn Engine + 'p>, OpenError> {
+    let name = &policy.hooks[hook].name;
+    let object = || object.ok_or(OpenError::NoObject(kind));
+    let shape = Shape::of_policy(policy, hook);
+    Ok(match kind {
+        EngineKind::Vm => {
+            let vm = Vm::load(object()?, name).map_err(OpenError::Vm)?;
+            Box::new(VmEngine { vm, shape })
+        }
+        EngineKind::Kernel => {
+            kernel::available().map_err(OpenError::Privilege)?;
+            let program = Program::load(object()?, name).map_err(OpenError::Kernel)?;
+            Box::new(KernelEngine { program, shape })
+        }
+        EngineKind::Reference => Box::new(ReferenceEngine::new(policy, hook, shape)),
+    })
+}
+
+struct VmEngine {
+    vm: Vm,
+    shape: Shape,
+}
+
+struct KernelEngine {
+    program: Program,
+    shape: Shape,
+}
+
+struct ReferenceEngine<'p> {
+    reference: Reference<'p>,
+    shape: Shape,
+    counters: Vec<Counter>,
+    /// Slots of the named counters.
+    slots: BTreeMap<CounterId, usize>,
+}
+
+fn failed(error: RunError) -> JudgeError {
+    JudgeError::Engine(error.to_string())
+}
+
+fn verdict(shape: &Shape, code: u32) -> Result<Verdict, JudgeError> {
+    shape.kind.verdict(code).ok_or(JudgeError::Code(code))
+}
+
+impl Engine for VmEngine {
+    fn name(&self) -> &'static str {
+        EngineKind::Vm.name()
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn judge(&mut self, packet: &[u8]) -> Result<Verdict, JudgeError> {
+        verdict(&self.shape, self.vm.run(packet).map_err(failed)?)
+    }
+
+    fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
+        let before = self.vm.counters();
+        let verdict = self.judge(packet)?;
+        opinion(&self.shape, verdict, &before, &self.vm.counters())
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
+        Ok(self.vm.counters())
+    }
+
+    fn reset(&mut self) -> Result<(), JudgeError> {
+        self.vm.reset_counters();
+        Ok(())
+    }
+}
+
+impl Engine for KernelEngine {
+    fn name(&self) -> &'static str {
+        EngineKind::Kernel.name()
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn judge(&mut self, packet: &[u8]) -> Result<Verdict, JudgeError> {
+        verdict(&self.shape, self.program.run(packet).map_err(failed)?)
+    }
+
+    fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
+        let before = self.counters()?;
+        let verdict = self.judge(packet)?;
+        let after = self.counters()?;
+        opinion(&self.shape, verdict, &before, &after)
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
+        self.program.counters().map_err(failed)
+    }
+
+    fn reset(&mut self) -> Result<(), JudgeError> {
+        self.program.reset_counters().map_err(failed)
+    }
+}
+
+impl<'p> ReferenceEngine<'p> {
+    fn new(policy: &'p Policy, hook: HookId, shape: Shape) -> Self {
+        let slots = report::counters(policy, hook).into_iter().zip(shape.rules.len()..).collect();
+        let counters = vec![Counter::default(); shape.slots()];
+        Self { reference: Reference::new(policy, hook), shape, counters, slots }
+    }
+
+    /// Counts what a judgement says has been counted.
+    fn count(&mut self, judgement: &Judgement, bytes: usize) {
+        let named = judgement.counted.iter().filter_map(|id| self.slots.get(id).copied());
+        for slot in judgement.matched.iter().copied().chain(named) {
+            self.counters[slot].packets += 1;
+            self.counters[slot].bytes += bytes as u64;
+        }
+    }
+}
+
+impl Engine for ReferenceEngine<'_> {
+    fn name(&self) -> &'static str {
+        EngineKind::Reference.name()
+    }
+
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn judge(&mut self, packet: &[u8]) -> Result<Verdict, JudgeError> {
+        let judgement = self.reference.judge(packet);
+        self.count(&judgement, packet.len());
+        Ok(judgement.verdict)
+    }
+
+    fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
+        let before = self.counters.clone();
+        let judgement = self.reference.judge(packet);
+        self.count(&judgement, packet.len());
+        let seen = opinion(&self.shape, judgement.verdict, &before, &self.counters)?;
+        Ok(Opinion { rule: judgement.rule, ..seen })
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
+        Ok(self.counters.clone())
+    }
+
+    fn reset(&mut self) -> Result<(), JudgeError> {
+        self.counters.fill(Counter::default());
+        Ok(())
+    }
+}
