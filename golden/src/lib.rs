@@ -1,1 +1,3 @@
 //! Golden cases, snapshots and random tests of the whole compiler.
+
+pub mod traffic;
