@@ -1,1 +1,87 @@
 //! eBPF from l4c IR: selection, registers, assembler, BTF, ELF.
+//!
+//! [`object`] takes verified modules, one a hook, and gives one ELF file that libbpf, bpftool and aya
+//! load; [`assembly`] shows the same code to people. The same modules give the same bytes.
+//!
+//! The code of a function reads the context only by 32-bit loads relative to r6 and only functions with
+//! such loads, calls of helpers that take it, or calls of functions touch r6.
+
+mod asm;
+mod btf;
+mod elf;
+mod error;
+mod limits;
+mod link;
+mod listing;
+mod live;
+mod mach;
+mod regalloc;
+mod select;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Error, Limit};
+use l4c_ir::{Module, Verified};
+use l4c_manifest::{Hook, Manifest};
+
+/// One program of an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a> {
+    /// Where it runs, and what it is called; its counter map has as many slots as the module counts in.
+    pub hook: &'a Hook,
+    /// Its functions.
+    pub module: &'a Verified<Module>,
+}
+
+/// An ELF object and what is worth knowing of it.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The file.
+    pub elf: Vec<u8>,
+    /// The content of its section [`l4c_manifest::SECTION`].
+    pub manifest: Manifest,
+    /// One entry a function, program by program, the entry first.
+    pub stats: Vec<FunctionStats>,
+}
+
+/// The size of one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionStats {
+    /// Its symbol.
+    pub symbol: String,
+    /// Instructions; loads of 64-bit numbers count two.
+    pub insns: u32,
+    /// Conditional jumps among them.
+    pub branches: u32,
+    /// Bytes of its frame.
+    pub stack_bytes: u32,
+}
+
+/// The ELF object of some programs.
+///
+/// # Errors
+/// [`Error::Limit`] where the kernel would refuse a program for its size, [`Error::Bug`] for mistakes of
+/// this compiler.
+pub fn object(programs: &[Program<'_>]) -> Result<Object, Error> {
+    let linked = link::link(programs)?;
+    limits::check(&linked)?;
+    let manifest = elf::manifest(&linked);
+    let elf = elf::write(&linked, &manifest)?;
+    let stats = linked.units.iter().map(|unit| FunctionStats {
+        symbol: unit.symbol.clone(),
+        insns: unit.bytes.insns(),
+        branches: unit.bytes.branches,
+        stack_bytes: unit.stack_bytes,
+    });
+    Ok(Object { elf, stats: stats.collect(), manifest })
+}
+
+/// The machine code of some programs as text: the kernel's notation, labels, and the rules' own text as
+/// comments. Limits are not checked, so that what exceeds them can be looked at.
+///
+/// # Errors
+/// [`Error::Limit`] where code cannot be made at all, [`Error::Bug`] for mistakes of this compiler.
+pub fn assembly(programs: &[Program<'_>]) -> Result<String, Error> {
+    Ok(listing::listing(&link::link(programs)?))
+}

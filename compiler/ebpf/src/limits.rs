@@ -1,0 +1,83 @@
+//! What the kernel would refuse, found before it does.
+
+use crate::error::{Error, Limit};
+use crate::link::{Linked, Unit, callees};
+use l4c_ir::Func;
+use std::collections::BTreeMap;
+
+/// The kernel rounds frames up to this many bytes (`check_max_stack_depth`).
+const FRAME_UNIT_BYTES: u64 = 32;
+
+/// Checks all programs.
+///
+/// # Errors
+/// The first limit that is exceeded.
+pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
+    for program in linked.programs {
+        for name in [&program.hook.name, &program.hook.counter_map] {
+            check_one(Limit::NameBytes, name.len() as u64, || (name.clone(), None))?;
+        }
+    }
+    for unit in &linked.units {
+        let blame = || (unit.symbol.clone(), Some(linked.first_line(unit)));
+        check_one(Limit::FunctionInsns, unit.bytes.insns().into(), blame)?;
+        check_one(Limit::Branches, unit.bytes.branches.into(), blame)?;
+        check_one(Limit::StackBytes, unit.stack_bytes.into(), blame)?;
+    }
+    for (index, program) in linked.programs.iter().enumerate() {
+        let units: Vec<&Unit> = linked.units.iter().filter(|u| u.program == index).collect();
+        let blame = || (program.hook.name.clone(), None);
+        check_one(Limit::Functions, units.len() as u64, blame)?;
+        let insns = units.iter().map(|u| u64::from(u.bytes.insns())).sum();
+        check_one(Limit::ProgramInsns, insns, blame)?;
+        check_chains(linked, &units)?;
+    }
+    Ok(())
+}
+
+fn check_one(
+    what: Limit,
+    got: u64,
+    blame: impl FnOnce() -> (String, Option<l4c_ir::LineData>),
+) -> Result<(), Error> {
+    if got <= what.max() {
+        return Ok(());
+    }
+    let (function, line) = blame();
+    Err(Error::limit(what, got, &function, line.as_ref()))
+}
+
+/// Stack and depth of the deepest chain that starts at each function.
+fn check_chains(linked: &Linked<'_>, units: &[&Unit]) -> Result<(), Error> {
+    let by_func: BTreeMap<Func, &Unit> = units.iter().map(|u| (u.func, *u)).collect();
+    let mut known = BTreeMap::new();
+    for unit in units {
+        let (stack_bytes, depth) = chain(unit, &by_func, &mut known);
+        let blame = || (unit.symbol.clone(), Some(linked.first_line(unit)));
+        check_one(Limit::StackBytes, stack_bytes, blame)?;
+        check_one(Limit::CallDepth, depth, blame)?;
+    }
+    Ok(())
+}
+
+/// Recursion ends: calls form no cycle, and there are few functions.
+fn chain(
+    unit: &Unit,
+    by_func: &BTreeMap<Func, &Unit>,
+    known: &mut BTreeMap<Func, (u64, u64)>,
+) -> (u64, u64) {
+    if let Some(&chain) = known.get(&unit.func) {
+        return chain;
+    }
+    let own = u64::from(unit.stack_bytes).max(1).next_multiple_of(FRAME_UNIT_BYTES);
+    let mut deepest = (0, 0);
+    for func in callees(unit) {
+        if let Some(callee) = by_func.get(&func) {
+            let (stack_bytes, depth) = chain(callee, by_func, known);
+            deepest = (deepest.0.max(stack_bytes), deepest.1.max(depth));
+        }
+    }
+    let sum = (own + deepest.0, 1 + deepest.1);
+    known.insert(unit.func, sum);
+    sum
+}

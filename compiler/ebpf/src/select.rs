@@ -1,0 +1,450 @@
+//! Instructions for IR, over virtual registers.
+//!
+//! What the kernel's verifier will think of the code is decided here. Packet pointers are made by
+//! guards and never computed anew; comparisons for equality leave the unequal side, of which less is
+//! known, to fall through, so that the states of a long chain of rules are found again and not walked
+//! one by one.
+
+mod guard;
+mod layout;
+mod member;
+mod range;
+mod window;
+
+use crate::error::Error;
+use crate::mach::{Alu, Arg, Callee, Code, Helper, Label, Op, Reg, Src, Symbol, Test};
+use cranelift_entity::SecondaryMap;
+use cranelift_entity::packed_option::PackedOption;
+use l4c_ir::analysis::{Cfg, KnownBits, UseCounts, known_bits};
+use l4c_ir::{
+    BinOp, Block, BlockCall, Cond, Env, Func, Function, InstData, Line, Module, Term, Value,
+    ValueDef, Width,
+};
+use l4c_manifest::HookKind;
+use window::Windows;
+
+/// Machine code for `func` at a hook of `kind`.
+///
+/// # Errors
+/// When the guards of a hook that must copy want more bytes than the frame has.
+pub fn select(module: &Module, func: Func, kind: HookKind) -> Result<Code, Error> {
+    let func = &module.funcs[func];
+    let order = layout::order(func);
+    let windows = match kind {
+        HookKind::Xdp => Windows::none(),
+        HookKind::Socket => Windows::new(module, func, &order)?,
+    };
+    let mut select = Select {
+        module,
+        func,
+        kind,
+        bits: known_bits(func, &Cfg::new(func)),
+        seen_max: range::seen_by_verifier(func, &order),
+        uses: UseCounts::new(func),
+        regs: SecondaryMap::new(),
+        fused: SecondaryMap::new(),
+        bias_bytes: SecondaryMap::new(),
+        code: Code { frame_bytes: windows.bytes, ..Code::default() },
+        windows,
+        key_slot: None,
+        labels: u32::try_from(func.blocks.len()).expect("blocks are numbered by u32"),
+        line: None.into(),
+        next: None,
+    };
+    for (i, &block) in order.iter().enumerate() {
+        select.next = order.get(i + 1).copied();
+        select.block(block, i == 0);
+    }
+    select.code.prune();
+    Ok(select.code)
+}
+
+struct Select<'a> {
+    module: &'a Module,
+    func: &'a Function,
+    kind: HookKind,
+    bits: SecondaryMap<Value, KnownBits>,
+    seen_max: SecondaryMap<Value, u64>,
+    uses: UseCounts,
+    regs: SecondaryMap<Value, Option<Reg>>,
+    /// Values that are computed where their only use is.
+    fused: SecondaryMap<Value, bool>,
+    /// What a packet pointer's register is short of the IR's pointer.
+    bias_bytes: SecondaryMap<Value, u32>,
+    windows: Windows,
+    /// Frame offset of the key of map lookups.
+    key_slot: Option<i16>,
+    code: Code,
+    /// Labels below are blocks.
+    labels: u32,
+    line: PackedOption<Line>,
+    /// The block that follows in the code.
+    next: Option<Block>,
+}
+
+const fn alu(op: BinOp) -> Alu {
+    match op {
+        BinOp::Add => Alu::Add,
+        BinOp::Sub => Alu::Sub,
+        BinOp::Mul => Alu::Mul,
+        BinOp::And => Alu::And,
+        BinOp::Or => Alu::Or,
+        BinOp::Xor => Alu::Xor,
+        BinOp::Shl => Alu::Lsh,
+        BinOp::Shr => Alu::Rsh,
+    }
+}
+
+const fn test(cond: Cond) -> Test {
+    match cond {
+        Cond::Eq => Test::Eq,
+        Cond::Ne => Test::Ne,
+        Cond::Lt => Test::Lt,
+        Cond::Le => Test::Le,
+        Cond::Gt => Test::Gt,
+        Cond::Ge => Test::Ge,
+    }
+}
+
+/// `n` as an immediate that sign extension restores.
+fn signed(n: u64) -> Option<i32> {
+    i32::try_from(n as i64).ok()
+}
+
+impl Select<'_> {
+    fn emit(&mut self, op: Op) {
+        self.code.ops.push((op, self.line));
+    }
+
+    fn emit_alu(&mut self, alu: Alu, dst: Reg, src: Src) {
+        self.emit(Op::Alu { wide: true, alu, dst, src });
+    }
+
+    fn emit_branch(&mut self, test: Test, lhs: Reg, rhs: Src, to: Label) {
+        self.emit(Op::Branch { wide: true, test, lhs, rhs, to });
+    }
+
+    fn emit_call(&mut self, callee: Callee, args: Vec<Arg>) -> Reg {
+        let ret = self.code.fresh(false);
+        self.emit(Op::Call { callee, args, ret: Some(ret) });
+        ret
+    }
+
+    fn fresh(&mut self) -> Reg {
+        self.code.fresh(false)
+    }
+
+    fn label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels - 1)
+    }
+
+    fn max(&self, value: Value) -> u64 {
+        self.bits[value].max_value()
+    }
+
+    /// The register of a value that is no constant; asked before its definition only in code that is
+    /// never reached.
+    fn home(&mut self, value: Value) -> Reg {
+        match self.regs[value] {
+            Some(reg) => reg,
+            None => {
+                let reg = self.fresh();
+                self.regs[value] = Some(reg);
+                reg
+            }
+        }
+    }
+
+    fn load_number(&mut self, dst: Reg, n: u64) {
+        match (signed(n), u32::try_from(n)) {
+            (Some(imm), _) => self.emit(Op::mov(dst, Src::Imm(imm))),
+            (None, Ok(low)) => {
+                let src = Src::Imm(low.cast_signed());
+                self.emit(Op::Alu { wide: false, alu: Alu::Mov, dst, src });
+            }
+            (None, Err(_)) => self.emit(Op::Const { dst, value: n }),
+        }
+    }
+
+    /// A register that holds `value`; constants are made anew for each use, so that they never live long.
+    fn reg(&mut self, value: Value) -> Reg {
+        match self.func.constant(value) {
+            Some(n) => {
+                let reg = self.fresh();
+                self.load_number(reg, n);
+                reg
+            }
+            None => self.home(value),
+        }
+    }
+
+    fn src(&mut self, value: Value) -> Src {
+        match self.func.constant(value).and_then(signed) {
+            Some(imm) => Src::Imm(imm),
+            None => Src::Reg(self.reg(value)),
+        }
+    }
+
+    /// `dst = value`
+    fn set(&mut self, dst: Reg, value: Value) {
+        match self.func.constant(value) {
+            Some(n) => self.load_number(dst, n),
+            None => {
+                let src = Src::Reg(self.home(value));
+                self.emit(Op::mov(dst, src));
+            }
+        }
+    }
+
+    fn block(&mut self, block: Block, is_entry: bool) {
+        let data = &self.func.blocks[block];
+        self.line = data.insts.first().map_or(data.term_line, |&i| self.func.inst_lines[i]);
+        if is_entry {
+            self.prologue(&data.params);
+        }
+        self.emit(Op::Label(Label(block.as_u32())));
+        self.find_fused(block);
+        for &inst in &data.insts {
+            self.line = self.func.inst_lines[inst];
+            self.inst(&self.func.insts[inst], self.func.results[inst].expand());
+        }
+        self.line = data.term_line;
+        self.term(block, &data.term);
+    }
+
+    fn prologue(&mut self, params: &[Value]) {
+        self.emit(Op::mov(Reg::CTX, Src::Reg(Reg::machine(1))));
+        let moves: Vec<_> = (2..)
+            .zip(params)
+            .map(|(n, &value)| (self.home(value), Src::Reg(Reg::machine(n))))
+            .collect();
+        self.parallel(moves);
+    }
+
+    fn parallel(&mut self, moves: Vec<(Reg, Src)>) {
+        if !moves.is_empty() {
+            let tmp = self.code.fresh(true);
+            self.emit(Op::Moves { moves, tmp });
+        }
+    }
+
+    /// An `and` whose only use is the comparison with zero that ends its block becomes a bit test there.
+    fn find_fused(&mut self, block: Block) {
+        let Term::Br { cond: Cond::Eq | Cond::Ne, args: [a, b], .. } =
+            self.func.blocks[block].term
+        else {
+            return;
+        };
+        if self.func.constant(b) == Some(0) && self.bit_test(block, a).is_some() {
+            self.fused[a] = true;
+        }
+    }
+
+    /// The sides of `value` if it is an `and` in `block` that can be fused into its only use.
+    fn bit_test(&self, block: Block, value: Value) -> Option<(Value, Value)> {
+        let ValueDef::Result(inst) = self.func.values[value].def else { return None };
+        let InstData::Binary { op: BinOp::And, args: [x, y] } = self.func.insts[inst] else {
+            return None;
+        };
+        let here = self.func.blocks[block].insts.contains(&inst);
+        let (x, y) = if self.func.constant(x).is_some() { (y, x) } else { (x, y) };
+        let fits = self.func.constant(x).is_none()
+            && self.func.constant(y).is_none_or(|n| i32::try_from(n).is_ok());
+        (here && fits && self.uses.of(value) == 1).then_some((x, y))
+    }
+
+    fn inst(&mut self, data: &InstData, result: Option<Value>) {
+        if result.is_some_and(|v| self.fused[v] || (!data.has_effect() && self.uses.of(v) == 0)) {
+            return;
+        }
+        match (data, result) {
+            (InstData::Const(_), _) | (_, None) => {
+                if let InstData::Count { slot, bytes } = data {
+                    self.count(*slot, *bytes);
+                }
+            }
+            (InstData::Binary { op, args }, Some(v)) => self.binary(*op, *args, v),
+            (InstData::Swap { width, arg }, Some(v)) => {
+                let dst = self.home(v);
+                self.set(dst, *arg);
+                self.emit(Op::Swap { width: *width, dst });
+            }
+            (InstData::Load { ptr, disp_bytes, width }, Some(v)) => {
+                let dst = self.home(v);
+                self.packet_load(dst, *ptr, *disp_bytes, *width);
+            }
+            (InstData::Env(Env::PktLen), Some(v)) => {
+                let dst = self.home(v);
+                self.packet_len(dst);
+            }
+            (InstData::Member { table, hi, lo }, Some(v)) => {
+                let dst = self.home(v);
+                self.member(dst, *table, *hi, *lo);
+            }
+            (InstData::Call { func, args }, Some(v)) => {
+                let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];
+                list.extend(args.iter().map(|&a| Arg::Src(self.src(a))));
+                let ret = Some(self.home(v));
+                self.emit(Op::Call { callee: Callee::Func(*func), args: list, ret });
+            }
+            (InstData::Count { .. }, Some(_)) => {}
+        }
+    }
+
+    fn binary(&mut self, op: BinOp, args: [Value; 2], result: Value) {
+        let [mut a, mut b] = args;
+        let commutes =
+            matches!(op, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
+        let b_ends_here = self.uses.of(b) == 1 && self.uses.of(a) > 1;
+        let is_const = |v| self.func.constant(v).is_some();
+        if commutes && !is_const(b) && (is_const(a) || b_ends_here) {
+            (a, b) = (b, a);
+        }
+        let dst = self.home(result);
+        let (mut wide, amount) = (true, self.func.constant(b));
+        let src = match (op, amount) {
+            (BinOp::Shl | BinOp::Shr, Some(n)) => Src::Imm((n & 63) as i32),
+            // A 32-bit `and` clears the upper half, as such a mask would.
+            (BinOp::And, Some(n)) if signed(n).is_none() && u32::try_from(n).is_ok() => {
+                wide = false;
+                Src::Imm((n as u32).cast_signed())
+            }
+            _ if a == b => Src::Reg(dst),
+            _ => self.src(b),
+        };
+        self.set(dst, a);
+        self.emit(Op::Alu { wide, alu: alu(op), dst, src });
+    }
+
+    /// Adds to a slot of this CPU's counters. No other program runs on this CPU meanwhile, so that plain
+    /// loads and stores will do.
+    fn count(&mut self, slot: Value, bytes: Value) {
+        let skip = self.label();
+        if self.max(slot) > u64::from(u32::MAX) {
+            self.compare(Cond::Gt, slot, u64::from(u32::MAX), skip);
+        }
+        let key_off = *self.key_slot.get_or_insert_with(|| {
+            self.code.frame_bytes += 8;
+            i16::try_from(self.code.frame_bytes).map_or(i16::MIN, |bytes| -bytes)
+        });
+        let src = match self.func.constant(slot) {
+            Some(n) => Src::Imm((n as u32).cast_signed()),
+            None => Src::Reg(self.home(slot)),
+        };
+        self.emit(Op::Store { width: Width::B4, base: Reg::FP, off: key_off, src });
+        let args = vec![Arg::Symbol(Symbol::Counters), Arg::Frame(key_off)];
+        let entry = self.emit_call(Callee::Helper(Helper::MapLookup), args);
+        self.emit_branch(Test::Eq, entry, Src::Imm(0), skip);
+        for (off, add) in [(0, None), (8, Some(bytes))] {
+            let sum = self.fresh();
+            self.emit(Op::Load { width: Width::B8, dst: sum, base: entry, off });
+            let add = add.map_or(Src::Imm(1), |v| self.src(v));
+            self.emit_alu(Alu::Add, sum, add);
+            self.emit(Op::Store { width: Width::B8, base: entry, off, src: Src::Reg(sum) });
+        }
+        self.emit(Op::Label(skip));
+    }
+
+    /// Jumps to `to` if `value cond n`. Immediates of 64-bit comparisons are kept non-negative.
+    fn compare(&mut self, cond: Cond, value: Value, n: u64, to: Label) {
+        let lhs = self.reg(value);
+        let (wide, rhs) = match (i32::try_from(n), u32::try_from(n)) {
+            (Ok(imm), _) => (true, Src::Imm(imm)),
+            (Err(_), Ok(low)) if self.max(value) <= u64::from(u32::MAX) => {
+                (false, Src::Imm(low.cast_signed()))
+            }
+            _ => {
+                let reg = self.fresh();
+                self.load_number(reg, n);
+                (true, Src::Reg(reg))
+            }
+        };
+        self.emit(Op::Branch { wide, test: test(cond), lhs, rhs, to });
+    }
+
+    fn term(&mut self, block: Block, term: &Term) {
+        match term {
+            Term::Jump(to) => self.goto(to),
+            Term::Br { cond, args, then, otherwise } => {
+                self.br(block, *cond, *args, then, otherwise);
+            }
+            Term::Guard { off, len_bytes, ptr, ok, fail } => {
+                let failed = self.edge_label(fail);
+                self.guard(*off, *len_bytes, *ptr, failed);
+                self.emit(Op::Jump(Label(ok.as_u32())));
+                self.edge_code(failed, fail);
+            }
+            Term::Return(value) => {
+                self.set(Reg::R0, *value);
+                self.emit(Op::Exit);
+            }
+            // The verifier lets no such block through.
+            Term::None => {}
+        }
+    }
+
+    fn goto(&mut self, to: &BlockCall) {
+        let params = &self.func.blocks[to.block].params;
+        let moves = params
+            .iter()
+            .zip(&to.args)
+            .map(|(&param, &arg)| (self.home(param), self.src(arg)))
+            .collect();
+        self.parallel(moves);
+        self.emit(Op::Jump(Label(to.block.as_u32())));
+    }
+
+    /// Where a branch along this edge goes: to the block, or to the moves that its parameters need.
+    fn edge_label(&mut self, to: &BlockCall) -> Label {
+        if to.args.is_empty() { Label(to.block.as_u32()) } else { self.label() }
+    }
+
+    /// The moves of an edge that a branch takes.
+    fn edge_code(&mut self, at: Label, to: &BlockCall) {
+        if !to.args.is_empty() {
+            self.emit(Op::Label(at));
+            self.goto(to);
+        }
+    }
+
+    fn br(
+        &mut self,
+        block: Block,
+        cond: Cond,
+        args: [Value; 2],
+        then: &BlockCall,
+        otherwise: &BlockCall,
+    ) {
+        let (mut cond, [mut a, mut b]) = (cond, args);
+        if let (Some(x), Some(y)) = (self.func.constant(a), self.func.constant(b)) {
+            return self.goto(if cond.eval(x, y) { then } else { otherwise });
+        }
+        if self.func.constant(a).is_some() {
+            (cond, a, b) = (cond.swap_args(), b, a);
+        }
+        let bits = if self.fused[a] { self.bit_test(block, a) } else { None };
+        let invert = match (cond, bits) {
+            // A bit test jumps where a bit is set, an equality where the sides are equal.
+            (Cond::Eq, Some(_)) | (Cond::Ne, None) => true,
+            (Cond::Ne, Some(_)) | (Cond::Eq, None) => false,
+            (Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, _) => self.next == Some(then.block),
+        };
+        let (then, otherwise, cond) =
+            if invert { (otherwise, then, cond.negate()) } else { (then, otherwise, cond) };
+        let taken = self.edge_label(then);
+        match (bits, self.func.constant(b)) {
+            (Some((x, y)), _) => {
+                let (lhs, rhs) = (self.home(x), self.src(y));
+                self.emit_branch(Test::Set, lhs, rhs, taken);
+            }
+            (None, Some(n)) => self.compare(cond, a, n, taken),
+            (None, None) => {
+                let (lhs, rhs) = (self.home(a), Src::Reg(self.home(b)));
+                self.emit_branch(test(cond), lhs, rhs, taken);
+            }
+        }
+        self.goto(otherwise);
+        self.edge_code(taken, then);
+    }
+}

@@ -1,0 +1,54 @@
+//! Upper bounds of values as the kernel's verifier will see them.
+//!
+//! It knows less than is true: it forgets bounds at a byte swap, and knows nothing of a global
+//! function's arguments and of packet lengths. What it does not know must be compared in the code.
+
+use cranelift_entity::SecondaryMap;
+use l4c_ir::{BinOp, Block, Function, InstData, Value};
+
+/// An upper bound for each value defined in `order`; `u64::MAX` where nothing is known.
+pub fn seen_by_verifier(func: &Function, order: &[Block]) -> SecondaryMap<Value, u64> {
+    let mut max = SecondaryMap::with_default(u64::MAX);
+    for &block in order {
+        for &inst in &func.blocks[block].insts {
+            if let Some(value) = func.results[inst].expand() {
+                max[value] = result(func, &func.insts[inst], &max);
+            }
+        }
+    }
+    max
+}
+
+fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u64 {
+    match data {
+        InstData::Const(n) => *n,
+        InstData::Binary { op: BinOp::Shr, args: [a, b] } => {
+            max[*a] >> func.constant(*b).map_or(0, |amount| amount & 63)
+        }
+        InstData::Binary { op, args: [a, b] } => binary(*op, max[*a], max[*b]),
+        InstData::Load { width, .. } => width.mask(),
+        InstData::Member { .. } => 1,
+        InstData::Swap { .. }
+        | InstData::Env(_)
+        | InstData::Count { .. }
+        | InstData::Call { .. } => u64::MAX,
+    }
+}
+
+/// Bound of `a op b` from the bounds of `a` and `b`.
+fn binary(op: BinOp, a: u64, b: u64) -> u64 {
+    match op {
+        BinOp::Add => a.checked_add(b).unwrap_or(u64::MAX),
+        BinOp::Mul => a.checked_mul(b).unwrap_or(u64::MAX),
+        BinOp::And => a.min(b),
+        BinOp::Or | BinOp::Xor => ones(a | b),
+        BinOp::Shl if u64::from(a.leading_zeros()) >= b => a.checked_shl(b as u32).unwrap_or(0),
+        BinOp::Shr => a,
+        BinOp::Shl | BinOp::Sub => u64::MAX,
+    }
+}
+
+/// The number with every bit set below and at the highest set bit of `n`.
+const fn ones(n: u64) -> u64 {
+    u64::MAX.unbounded_shr(n.leading_zeros())
+}
