@@ -12,6 +12,7 @@ mod tests;
 mod uses;
 
 pub use bits::{KnownBits, known_bits};
+pub(crate) use bits::{bind_params, of_inst};
 pub use cfg::Cfg;
 pub use dominators::Dominators;
 pub use epochs::PacketEpochs;

@@ -4,7 +4,8 @@
 //! is read only behind a guard. The IR asks first what the kernel's verifier will ask: a load must be
 //! dominated by the good side of a guard that covers it. It names no hook and no machine.
 //!
-//! [`parse`] and `Display` convert a module from and to text, [`verify`] checks it, [`interp`] runs it.
+//! [`parse`] and `Display` convert a module from and to text, [`verify`] checks it, [`interp`] runs it,
+//! [`passes`] make it smaller.
 
 pub mod analysis;
 mod entity;
@@ -12,6 +13,7 @@ mod function;
 mod inst;
 pub mod interp;
 mod parse;
+pub mod passes;
 mod text;
 mod verify;
 
