@@ -3,6 +3,7 @@
 pub mod fields;
 pub mod hir;
 pub mod lower;
+pub mod packet;
 pub mod plan;
 pub mod ranges;
 pub mod reference;

@@ -42,7 +42,8 @@ pub struct Dissected<'p> {
     tags: usize,
     /// Byte behind the last EtherType that was read; 0 without a link header.
     net: usize,
-    /// `net` is where the network header begins, not the rest of a tag.
+    /// `net` is where the network header begins: the EtherType in front of it is no tag's, and no tag is
+    /// cut. Without it neither `eth.type` nor `l3` is there.
     net_begins: bool,
     announced: Option<Announced>,
     ip4: bool,
@@ -325,7 +326,7 @@ impl<'p> Dissected<'p> {
     fn base(&self, base: Base) -> Option<usize> {
         match base {
             Base::Link => self.link.then_some(0),
-            Base::Net => Some(self.net),
+            Base::Net => self.net_begins.then_some(self.net),
             Base::Transport => self.transport,
         }
     }

@@ -1,0 +1,302 @@
+//! Which bits of which header a word of a packet means.
+
+use super::Values;
+use super::header::{Header, Kind};
+use super::mistakes;
+use crate::fields::{At, Base, Ext, FIELDS, Field, Place, Transport, Ty, When};
+use crate::ranges::max_value;
+use l4c_grammar::{Diag, Name, S, Value};
+
+/// Rows of what packets can be given and rules cannot ask for: offsets as in the field table, but those of
+/// extension headers count from the header's own start.
+macro_rules! rows {
+    ($($name:literal $ty:ident [$when:expr, $base:ident, $off_bits:literal, $width_bits:literal] $doc:literal;)*) => {
+        &[$(Field {
+            name: $name,
+            ty: Ty::$ty,
+            places: &[Place {
+                when: $when,
+                at: At::Bits {
+                    base: Base::$base,
+                    off_bits: $off_bits,
+                    width_bits: $width_bits,
+                    shift: 0,
+                    add: 0,
+                },
+            }],
+            names: &[],
+            doc: $doc,
+        }),*]
+    };
+}
+
+const HBH: When = When::Ext(Ext::HopByHop);
+const RT: When = When::Ext(Ext::Routing);
+const FRAG: When = When::Ext(Ext::Fragment);
+const DSTOPTS: When = When::Ext(Ext::DstOpts);
+const AH: When = When::Ext(Ext::Auth);
+const MH: When = When::Ext(Ext::Mobility);
+
+/// In a packet the type of a link header is the one that stands in that header, so that tags of every sort can
+/// be built.
+static EXTRA: &[Field] = rows! {
+    "eth.type" Number [When::Link, Link, 96, 16] "EtherType in this header";
+    "vlan.type" Number [When::Tag1, Link, 128, 16] "EtherType in this tag";
+    "arp.hlen" Number [When::Arp, Net, 32, 8] "bytes of a hardware address";
+    "arp.plen" Number [When::Arp, Net, 40, 8] "bytes of a protocol address";
+    "ip.version" Number [When::Ip4, Net, 0, 4] "version";
+    "ip6.version" Number [When::Ip6, Net, 0, 4] "version";
+    "hbh.next" Number [HBH, Net, 0, 8] "next header";
+    "hbh.len" Number [HBH, Net, 8, 8] "units of 8 bytes behind the first";
+    "rt.next" Number [RT, Net, 0, 8] "next header";
+    "rt.len" Number [RT, Net, 8, 8] "units of 8 bytes behind the first";
+    "rt.type" Number [RT, Net, 16, 8] "routing type";
+    "rt.left" Number [RT, Net, 24, 8] "segments left";
+    "frag.next" Number [FRAG, Net, 0, 8] "next header";
+    "frag.offset" Number [FRAG, Net, 16, 13] "in units of 8 bytes";
+    "frag.mf" Bit [FRAG, Net, 31, 1] "more fragments";
+    "frag.id" Number [FRAG, Net, 32, 32] "identification";
+    "dstopts.next" Number [DSTOPTS, Net, 0, 8] "next header";
+    "dstopts.len" Number [DSTOPTS, Net, 8, 8] "units of 8 bytes behind the first";
+    "ah.next" Number [AH, Net, 0, 8] "next header";
+    "ah.len" Number [AH, Net, 8, 8] "units of 4 bytes, less 2";
+    "ah.spi" Number [AH, Net, 32, 32] "security parameters index";
+    "ah.seq" Number [AH, Net, 64, 32] "sequence number";
+    "mh.next" Number [MH, Net, 0, 8] "next header";
+    "mh.len" Number [MH, Net, 8, 8] "units of 8 bytes behind the first";
+    "mh.type" Number [MH, Net, 16, 8] "message type";
+    "icmp.checksum" Number [When::Header(Transport::Icmp), Transport, 16, 16] "checksum as sent";
+    "icmp6.checksum" Number [When::Header(Transport::Icmp6), Transport, 16, 16] "checksum as sent";
+};
+
+/// `payload(N)`
+static PAYLOAD: &[Field] = rows! {
+    "payload" Number [When::Always, Net, 0, 16] "number of bytes";
+};
+
+/// Does a place with this condition lie in a header of this kind?
+fn lies_in(when: When, kind: Kind) -> bool {
+    match when {
+        When::Link => kind == Kind::Eth,
+        When::Tag1 | When::Tag2 => kind == Kind::Vlan,
+        When::Arp | When::ArpEthIp4 => kind == Kind::Arp,
+        When::Ip4 => kind == Kind::Ip4,
+        When::Ip6 => kind == Kind::Ip6,
+        When::Ports => {
+            matches!(kind, Kind::Transport(Transport::Tcp | Transport::Udp))
+        }
+        When::Header(transport) => kind == Kind::Transport(transport),
+        When::Ext(ext) => kind == Kind::Ext(ext),
+        When::Always
+        | When::TypeIp4
+        | When::TypeIp6
+        | When::TypeArp
+        | When::Proto
+        | When::ProtoIs(_)
+        | When::Frag
+        | When::Unparsed => false,
+    }
+}
+
+/// The first bit of a place, counted from the start of the header that it lies in.
+fn off_bits(place: Place) -> Option<(usize, usize)> {
+    let At::Bits { off_bits, width_bits, .. } = place.at else { return None };
+    // Tags are counted from the start of the frame.
+    const TAG_BITS: [(When, i16); 2] = [(When::Tag1, 14 * 8), (When::Tag2, 18 * 8)];
+    let tag_bits = TAG_BITS.iter().find(|tag| tag.0 == place.when).map_or(0, |tag| tag.1);
+    Some((usize::try_from(off_bits - tag_bits).ok()?, usize::from(width_bits)))
+}
+
+/// A row and its place in a header of `kind`.
+fn place_in(field: &'static Field, kind: Kind) -> Option<(&'static Field, Place)> {
+    let place = *field.places.iter().find(|place| lies_in(place.when, kind))?;
+    off_bits(place)?;
+    // `src` of an IPv4 header takes IPv4 addresses only: the row that is this one place knows.
+    let own = FIELDS.iter().find(|row| row.ty != Ty::Addr && row.places == [place]);
+    Some((if field.ty == Ty::Addr { own.unwrap_or(field) } else { field }, place))
+}
+
+fn rows() -> impl Iterator<Item = &'static Field> {
+    EXTRA.iter().chain(FIELDS)
+}
+
+/// The row that `word` means inside a header written `header`.
+fn find(header: &str, kind: Kind, word: &str) -> Option<(&'static Field, Place)> {
+    let full = format!("{header}.{word}");
+    rows().find_map(|field| (field.name == full).then(|| place_in(field, kind)).flatten()).or_else(
+        || FIELDS.iter().find_map(|f| (f.name == word).then(|| place_in(f, kind)).flatten()),
+    )
+}
+
+/// Words that may stand in a header written `header`.
+pub(super) fn words(header: &str, kind: Kind) -> Vec<&'static str> {
+    let mut words: Vec<_> = rows()
+        .filter(|field| place_in(field, kind).is_some())
+        .map(|field| {
+            field.name.strip_prefix(header).and_then(|f| f.strip_prefix('.')).unwrap_or(field.name)
+        })
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// The bits that say `value`, or why there are none.
+fn encode(field: &Field, place: Place, value: u128) -> Result<u128, String> {
+    let At::Bits { width_bits, shift, add, .. } = place.at else {
+        return Err(format!("{} cannot be set", field.name));
+    };
+    let add = u128::from(add);
+    let step = 1u128 << shift;
+    let most = (max_value(u32::from(width_bits)) << shift).saturating_add(add);
+    if value < add || value > most {
+        Err(format!("from {add} to {most}"))
+    } else if !(value - add).is_multiple_of(step) {
+        Err(format!("a multiple of {step}"))
+    } else {
+        Ok((value - add) >> shift)
+    }
+}
+
+/// Sets what one entry in a header's parentheses says: `ttl 3`, `df`, `syn`.
+pub(super) fn set(
+    header: &mut Header,
+    layer: &Name,
+    name: Option<&Name>,
+    value: Option<&S<Value>>,
+    values: &dyn Values,
+) -> Result<(), Vec<Diag>> {
+    let Some(name) = name else {
+        return Err(vec![mistakes::value_without_field(
+            value.map_or(layer.span, |v| v.span),
+            layer,
+        )]);
+    };
+    let Some((field, place)) = find(&layer.node, header.kind, &name.node) else {
+        return match value {
+            None => set_flag(header, layer, name),
+            Some(_) => Err(vec![mistakes::unknown_field(name, layer, header.kind)]),
+        };
+    };
+    if is_given(header, place) {
+        return Err(vec![mistakes::given_twice(name)]);
+    }
+    let raw = match value {
+        Some(value) => raw(field, place, value, values)?,
+        None if field.ty == Ty::Bit => 1,
+        None => return Err(vec![mistakes::no_value(name)]),
+    };
+    put(header, place, raw);
+    Ok(())
+}
+
+/// A flag by its own name, `tcp(syn, ack)`: the first one clears the flags that are there if none is given.
+fn set_flag(header: &mut Header, layer: &Name, name: &Name) -> Result<(), Vec<Diag>> {
+    let known = FIELDS.iter().filter(|field| field.ty == Ty::Flags).find_map(|field| {
+        let (_, bit) = field.names.iter().find(|(word, _)| *word == name.node)?;
+        let (_, place) = place_in(field, header.kind)?;
+        Some((place, u128::from(*bit)))
+    });
+    let Some((place, bit)) = known else {
+        return Err(vec![mistakes::unknown_field(name, layer, header.kind)]);
+    };
+    let before = if is_given(header, place) { current(header, place) } else { 0 };
+    put(header, place, before | bit);
+    Ok(())
+}
+
+/// The bits of a place as they are.
+fn current(header: &Header, place: Place) -> u128 {
+    let (off, width) = off_bits(place).unwrap_or((0, 0));
+    (off..off + width).fold(0, |value, at| {
+        let byte = header.bytes.get(at / 8).copied().unwrap_or(0);
+        value << 1 | u128::from(byte >> (7 - at % 8) & 1)
+    })
+}
+
+/// Was any bit of the place given?
+fn is_given(header: &Header, place: Place) -> bool {
+    off_bits(place).is_some_and(|(off, width)| {
+        header.given.iter().any(|given| given.start < off + width && off < given.end)
+    })
+}
+
+fn put(header: &mut Header, place: Place, raw: u128) {
+    if let Some((off, width)) = off_bits(place) {
+        header.put(off, width, raw);
+        header.given.push(off..off + width);
+    }
+}
+
+/// The number of bytes that `value` asks for as a payload.
+pub(super) fn payload_bytes(value: &S<Value>, values: &dyn Values) -> Result<usize, Vec<Diag>> {
+    let field = &PAYLOAD[0];
+    raw(field, field.places[0], value, values).map(|count| usize::try_from(count).unwrap_or(0))
+}
+
+/// The bits that `value` stands for.
+fn raw(
+    field: &'static Field,
+    place: Place,
+    value: &S<Value>,
+    values: &dyn Values,
+) -> Result<u128, Vec<Diag>> {
+    let number = values.number(value, field)?;
+    encode(field, place, number)
+        .map_err(|why| vec![mistakes::does_not_fit(value.span, field, &why)])
+}
+
+/// `with FIELD = VALUE`: the field by its whole name, in the outermost header that has it.
+pub(super) fn change(
+    headers: &mut [Header],
+    name: &Name,
+    value: &S<Value>,
+    values: &dyn Values,
+) -> Result<(), Vec<Diag>> {
+    let Some(field) = FIELDS.iter().chain(EXTRA).find(|field| field.name == name.node) else {
+        return Err(vec![mistakes::unknown_change(name, FIELDS.iter().map(|field| field.name))]);
+    };
+    if field.name == "eth.type" {
+        return change_type(headers, name, field, value, values);
+    }
+    for place in field.places {
+        let nth = usize::from(place.when == When::Tag2);
+        let holder = headers.iter_mut().filter(|h| lies_in(place.when, h.kind)).nth(nth);
+        if let Some((header, (field, _))) =
+            holder.and_then(|h| place_in(field, h.kind).map(|found| (h, found)))
+        {
+            let raw = raw(field, *place, value, values)?;
+            put(header, *place, raw);
+            return Ok(());
+        }
+    }
+    Err(vec![mistakes::no_such_header(name)])
+}
+
+/// The EtherType behind the tags stands in the last link header.
+fn change_type(
+    headers: &mut [Header],
+    name: &Name,
+    field: &'static Field,
+    value: &S<Value>,
+    values: &dyn Values,
+) -> Result<(), Vec<Diag>> {
+    let raw = raw(field, field.places[0], value, values)?;
+    let last = headers.iter_mut().take_while(|h| matches!(h.kind, Kind::Eth | Kind::Vlan)).last();
+    let Some(header) = last else { return Err(vec![mistakes::no_such_header(name)]) };
+    let end = header.bytes.len() * 8;
+    header.put(end - 16, 16, raw);
+    header.given.push(end - 16..end);
+    Ok(())
+}
+
+/// Sets the row called `name`, unless it was given. Used for what is filled in: `raw` are the bits.
+pub(super) fn fill(header: &mut Header, name: &str, raw: u128) {
+    let found = rows().find_map(|f| (f.name == name).then(|| place_in(f, header.kind)).flatten());
+    if let Some((_, place)) = found
+        && !is_given(header, place)
+        && let Some((off, width)) = off_bits(place)
+    {
+        header.put(off, width, raw);
+    }
+}
