@@ -1,5 +1,7 @@
 //! What a capture holds is what comes out; what it only claims does not.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod made;
 
 use std::io::{Cursor, Read, Write};
@@ -85,7 +87,7 @@ fn classic_of_other_times() {
         {
             let header = order.classic(0xa1b2_c3d4, version, 65535, 1);
             let record = [order.u32s([1, 2]), order.u32s(lengths), b"abc".to_vec()].concat();
-            assert_eq!(whole(&[header, record].concat()), [abc.clone()], "{version:?}");
+            assert_eq!(whole(&[header, record].concat())[..], [abc.clone()][..], "{version:?}");
         }
         let unknown = order.classic(0xa1b2_c3d4, (2, 5), 65535, 1);
         assert_eq!(fails(&unknown, 0), "capture format version 2.5 is unknown");
@@ -148,7 +150,7 @@ fn pcapng_times_at_the_edges() {
     assert_eq!(time(0, 0, 3), 3_000_000_000);
     assert_eq!(time(3, 0, 3), 3_000_000);
     assert_eq!(time(12, 0, 1_000_000_001_999), 1_000_000_001);
-    assert_eq!(time(19, 0, 19_999_999_999_999_999_99), 199_999_999);
+    assert_eq!(time(19, 0, 1_999_999_999_999_999_999), 199_999_999);
     assert_eq!(time(0x80 | 63, 0, u64::MAX), 1_999_999_999);
     assert_eq!(time(6, -5, 7_000_001), 2_000_001_000);
     assert_eq!(time(0, i64::MIN, 3), 0);
