@@ -1,0 +1,221 @@
+//! The way of a policy: plan, lower, optimise, select, assemble, write.
+//!
+//! ```text
+//! Policy --plan--> Plan --lower--> Module --verify--> Verified<Module> --optimize--> Verified<Module>
+//!        --object--> ELF file with its manifest
+//! ```
+//!
+//! Each arrow takes what the one before made and nothing else; only the IR's verifier makes a
+//! `Verified<Module>`, and the back end accepts nothing else.
+
+use crate::hir::{HookId, Policy};
+use crate::lower;
+use crate::plan::plan;
+use crate::report;
+use crate::source::Sources;
+use l4c_ebpf::{Error as EbpfError, Program};
+use l4c_grammar::{Diag, Span};
+use l4c_ir::passes::{OptLevel, optimize};
+use l4c_ir::{LineData, Module, Verified};
+use l4c_manifest as manifest;
+
+/// Longest text of a rule that an object quotes, in characters.
+const MAX_QUOTE_CHARS: usize = 200;
+
+/// The code of the diagnostic for a program that goes over a limit, and its title.
+pub const CODES: &[(&str, &str)] = &[("E0401", "more than the kernel takes")];
+
+/// How to compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How hard to try.
+    pub level: OptLevel,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The ELF file.
+    pub elf: Vec<u8>,
+    /// Its manifest, the same as in the file.
+    pub manifest: manifest::Manifest,
+    /// Size of each function, for `-v`.
+    pub stats: Vec<l4c_ebpf::FunctionStats>,
+}
+
+/// Why there is no object.
+#[derive(Debug, Clone)]
+pub enum CompileError {
+    /// The policy asks for more than a limit allows; said at the rule.
+    Limit(Box<Diag>),
+    /// A mistake of this compiler, with the IR in it.
+    Bug(String),
+}
+
+/// What `--emit` can show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Emit {
+    /// How rules are spread over functions.
+    Plan,
+    /// The IR as it goes to selection.
+    Ir,
+    /// The IR after the last run of a pass; `lower` is before all of them.
+    After(String),
+    /// Machine code.
+    Asm,
+}
+
+/// Compiles every hook of a policy into one object.
+///
+/// # Errors
+/// When a program goes over a limit of the kernel, or when the compiler finds itself at fault.
+pub fn compile(
+    policy: &Policy,
+    sources: &Sources,
+    options: Options,
+) -> Result<Compiled, CompileError> {
+    let built = build(policy, sources, options)?;
+    let object = l4c_ebpf::object(&programs(&built)).map_err(|e| blame(e, policy, sources))?;
+    Ok(Compiled { elf: object.elf, manifest: object.manifest, stats: object.stats })
+}
+
+/// Shows a stage between.
+///
+/// # Errors
+/// As [`compile`].
+pub fn emit(
+    policy: &Policy,
+    sources: &Sources,
+    options: Options,
+    what: &Emit,
+) -> Result<String, CompileError> {
+    let mut out = String::new();
+    match what {
+        Emit::Plan => {
+            for hook in policy.hooks.keys() {
+                out.push_str(&plan(policy, hook).text(policy, hook));
+            }
+        }
+        Emit::Ir => {
+            for (_, module) in build(policy, sources, options)? {
+                out.push_str(&module.to_string());
+            }
+        }
+        Emit::After(pass) => {
+            for hook in policy.hooks.keys() {
+                let module = verified(lowered(policy, sources, hook))?;
+                let mut text = module.to_string();
+                optimized(module, options.level, &mut |name, module| {
+                    if name == pass {
+                        text = module.to_string();
+                    }
+                })?;
+                out.push_str(&text);
+            }
+        }
+        Emit::Asm => {
+            let built = build(policy, sources, options)?;
+            out = l4c_ebpf::assembly(&programs(&built)).map_err(|e| blame(e, policy, sources))?;
+        }
+    }
+    Ok(out)
+}
+
+type Built = Vec<(manifest::Hook, Verified<Module>)>;
+
+fn build(policy: &Policy, sources: &Sources, options: Options) -> Result<Built, CompileError> {
+    policy
+        .hooks
+        .keys()
+        .map(|hook| {
+            let module = verified(lowered(policy, sources, hook))?;
+            let module = optimized(module, options.level, &mut |_, _| {})?;
+            Ok((hook_manifest(policy, sources, hook), module))
+        })
+        .collect()
+}
+
+fn programs(built: &Built) -> Vec<Program<'_>> {
+    built.iter().map(|(hook, module)| Program { hook, module }).collect()
+}
+
+fn lowered(policy: &Policy, sources: &Sources, hook: HookId) -> Module {
+    lower::lower(policy, hook, &plan(policy, hook), &|span| quote(sources, span))
+}
+
+fn verified(module: Module) -> Result<Verified<Module>, CompileError> {
+    l4c_ir::verify(module).map_err(|e| CompileError::Bug(e.to_string()))
+}
+
+fn optimized(
+    module: Verified<Module>,
+    level: OptLevel,
+    after: &mut dyn FnMut(&'static str, &Module),
+) -> Result<Verified<Module>, CompileError> {
+    optimize(module, level, after).map_err(|e| CompileError::Bug(e.to_string()))
+}
+
+/// Where a piece of source stands and what it says, on one line.
+fn quote(sources: &Sources, span: Span) -> LineData {
+    let (line, column) = sources.line_column(span.file, span.start);
+    let text = sources.text(span);
+    let words: Vec<&str> = text.split_whitespace().take(MAX_QUOTE_CHARS).collect();
+    LineData {
+        file: sources.get(span.file).map_or_else(String::new, |s| s.name.clone()),
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+        text: words.join(" ").chars().take(MAX_QUOTE_CHARS).collect(),
+    }
+}
+
+fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId) -> manifest::Hook {
+    let the_hook = &policy.hooks[hook];
+    let rules = report::rules(policy, hook)
+        .into_iter()
+        .map(|row| {
+            let at = quote(sources, row.rule(policy, hook).span);
+            manifest::Rule {
+                name: row.name,
+                action: row.action,
+                shadow: row.shadow,
+                file: at.file,
+                line: at.line,
+                text: at.text,
+            }
+        })
+        .collect();
+    let counters = report::counters(policy, hook);
+    manifest::Hook {
+        name: the_hook.name.clone(),
+        kind: the_hook.kind,
+        counter_map: format!("count_{}", hook.as_u32()),
+        rules,
+        counters: counters.into_iter().map(|c| policy.counters[c].clone()).collect(),
+    }
+}
+
+/// Says an error of the back end at the rule that caused it.
+fn blame(error: EbpfError, policy: &Policy, sources: &Sources) -> CompileError {
+    match error {
+        EbpfError::Bug(text) => CompileError::Bug(text),
+        EbpfError::Limit { what, limit, got, function, line } => {
+            let span = line.and_then(|line| find(policy, sources, &line));
+            let first = policy.hooks.values().next().map(|hook| hook.span).unwrap_or_default();
+            let message = format!("this needs {got} {}; the kernel takes {limit}", what.what());
+            let diag = Diag::error("E0401", span.unwrap_or(first), message)
+                .label(format!("the limit is passed here, in `{function}`"))
+                .help("split the rule, or move rules into a chain or a set");
+            CompileError::Limit(Box::new(diag))
+        }
+    }
+}
+
+/// The rule that a quoted line came from.
+fn find(policy: &Policy, sources: &Sources, line: &LineData) -> Option<Span> {
+    policy.hooks.keys().find_map(|hook| {
+        report::rules(policy, hook).iter().find_map(|row| {
+            let span = row.rule(policy, hook).span;
+            (quote(sources, span) == *line).then_some(span)
+        })
+    })
+}
