@@ -76,13 +76,14 @@ impl HookKind {
     /// How many bytes of a packet the hook is shown, in every engine.
     ///
     /// XDP: what the kernel's `BPF_PROG_TEST_RUN` puts into the linear part (4096 less 256 headroom and
-    /// 320 tailroom). Socket: the same run refuses frames of 3,776 bytes and more; it wants 14 bytes of
-    /// Ethernet in front of ours.
+    /// 320 tailroom). Socket: the same run refuses frames of more than 4096 less 64 (or 66, as the
+    /// machine aligns IP headers) headroom and 320 tailroom; it wants 14 bytes of Ethernet in front of
+    /// ours.
     #[must_use]
     pub const fn max_visible_bytes(self) -> usize {
         match self {
             Self::Xdp => 3520,
-            Self::Socket => 3760,
+            Self::Socket => 3696,
         }
     }
 
