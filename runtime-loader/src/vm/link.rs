@@ -2,9 +2,8 @@
 
 use super::machine::{CALL_FUNCTION, ENTER, MAP_HANDLE, MAX_FUNCTIONS};
 use crate::LoadError;
-use crate::insn::{CALL, EXIT, Insn, LDX_DW, MOV64_REG, PSEUDO_CALL};
+use crate::insn::{CALL, Insn, LDX_DW, MOV64_REG};
 use crate::object::{Function, Object, Ref};
-use rbpf::ebpf::MAX_CALL_DEPTH;
 
 /// The functions that a program reaches by calls, itself first, as indices in the object.
 ///
@@ -74,9 +73,6 @@ fn load_address(slots: &mut [Insn], address: u64) {
 /// Runs with r1 = argument block and r10 = end of the stack.
 fn prologue(function: &Function, is_program: bool) -> Vec<Insn> {
     let mut insns = Vec::new();
-    if function.insns.len() >= LADDER_PAYS_INSNS {
-        insns.extend(ladder());
-    }
     // Helpers get addresses of the stack: the machine must know where it is.
     if function.insns.iter().any(|i| i.code == CALL && i.src == 0) {
         insns.push(Insn { code: MOV64_REG, dst: 2, src: 10, off: 0, imm: 0 });
@@ -88,18 +84,4 @@ fn prologue(function: &Function, is_program: bool) -> Vec<Insn> {
         Insn { code: LDX_DW, dst: reg, src: 1, off, imm: 0 }
     }));
     insns
-}
-
-/// From this length on, a function gets a [`ladder`].
-const LADDER_PAYS_INSNS: usize = 40;
-
-/// Calls down to rbpf's greatest depth.
-///
-/// Above that depth rbpf 0.4.1 looks the program counter up in a hash map before each instruction,
-/// which takes about as long as everything else it does; at that depth it does not. Each rung is a
-/// call to the rung below and the exit that its return leads to. The calls change no register.
-fn ladder() -> impl Iterator<Item = Insn> {
-    let call = Insn { code: CALL, dst: 0, src: PSEUDO_CALL, off: 0, imm: 1 };
-    let exit = Insn { code: EXIT, dst: 0, src: 0, off: 0, imm: 0 };
-    std::iter::repeat_n([call, exit], MAX_CALL_DEPTH).flatten()
 }

@@ -71,10 +71,7 @@ impl Function {
 }
 
 fn interpreter(code: &'static [u8], insns: &[Insn]) -> std::io::Result<EbpfVmMbuff<'static>> {
-    let mut vm = EbpfVmMbuff::new(None)?;
-    // The only calls of rbpf's own kind are those of the prologue, which need no stack.
-    vm.set_stack_usage_calculator(|_, _, _| 0, Box::new(()))?;
-    vm.set_program(code)?;
+    let mut vm = EbpfVmMbuff::new(Some(code))?;
     for call in insns.iter().filter(|i| i.code == CALL && i.src == 0) {
         if let Some(function) = helper_of(call.imm) {
             vm.register_helper(call.imm as u32, function)?;
