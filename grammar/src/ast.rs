@@ -40,6 +40,7 @@ pub struct Item {
 /// Items of `spec: Items`.
 #[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "few items; most of them are large")]
 pub enum ItemKind {
     /// `include "file.l4"`
     Include(S<String>),
@@ -131,6 +132,7 @@ pub struct Rule {
 /// The two ways to write a rule.
 #[allow(missing_docs, reason = "a variant's text tells of its fields")]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all rules are of the larger kind")]
 pub enum RuleKind {
     /// `predicate -> action, …`
     Plain { pred: Expr, actions: Vec<Action> },

@@ -387,6 +387,12 @@ pub(crate) fn missing_body(span: Span, word: &str) -> Diag {
         .help("its `{` stands on the same line, and `}` closes it")
 }
 
+/// E0042
+pub(crate) fn brace_on_next_line(span: Span) -> Diag {
+    Diag::error("E0042", span, "expected `{` on this line")
+        .help("a newline ends the line of an item: put the `{` at its end")
+}
+
 /// E0043
 pub(crate) fn unknown_step(span: Span, word: &str) -> Diag {
     Diag::error("E0043", span, format!("`{word}` begins no line of a test"))

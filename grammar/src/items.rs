@@ -85,7 +85,7 @@ impl<'a> Head<'a> {
         match self.part.parse(rule) {
             Ok(row) => Some(row),
             Err(diag) => {
-                sink.push(self.better(rule, diag));
+                sink.push(self.better(rule, *diag));
                 None
             }
         }
@@ -114,6 +114,10 @@ impl<'a> Head<'a> {
         if is_rule {
             return errors::rule_outside(self.part.span());
         }
+        if !word.starts_with(|c: char| c.is_alphabetic()) {
+            let (span, found) = self.part.found(self.part.start);
+            return errors::expected(span, "an item", &found);
+        }
         let first = self.part.lexer().next();
         let span = first.map_or(self.part.span(), |t| self.part.source.span(t.start, t.end));
         errors::unknown_item(span, &shorten(word))
@@ -141,7 +145,7 @@ impl<'a> Head<'a> {
         let params = row.into_inner().find(|node| node.as_rule() == Rule::params);
         let params = params.into_iter().flat_map(Node::into_inner);
         let params: Vec<Name> = params.map(|node| self.part.name(&node)).collect();
-        let good = params.iter().fold(true, |good, name| names::check_item(name, sink) && good);
+        let good = params.iter().filter(|name| !names::check_item(name, sink)).count() == 0;
         let start = equals + leading_blanks(self.part, equals);
         let body = Part::new(self.part.source, start, self.part.end);
         if body.text().is_empty() {

@@ -36,12 +36,12 @@ pub fn parse_body(file: FileId, text: &str, kind: &str, name: &str) -> Parsed {
 ///
 /// A source that is not UTF-8. The place is that of the replacement character which
 /// [`String::from_utf8_lossy`] puts there.
-pub fn decode(file: FileId, bytes: &[u8]) -> Result<&str, Diag> {
+pub fn decode(file: FileId, bytes: &[u8]) -> Result<&str, Box<Diag>> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let source = Source { file, text: "" };
         let byte = bytes.get(at).copied().unwrap_or_default();
-        errors::not_utf8(source.span(at, at + '\u{fffd}'.len_utf8()), byte)
+        Box::new(errors::not_utf8(source.span(at, at + '\u{fffd}'.len_utf8()), byte))
     })
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn parse(part: Part<'_>, sink: &mut Sink) -> Option<Expr> {
     let row = match part.parse(Rule::predicate) {
         Ok(row) => row,
         Err(diag) => {
-            sink.push(diag);
+            sink.push(*diag);
             return None;
         }
     };
@@ -214,7 +214,11 @@ impl<'a> Builder<'a, '_> {
         if level.wants_term() {
             let found = if self.part.source.at(end) == ")" { "`)`" } else { "the end" };
             let before = self.before(&level);
-            self.sink.push(errors::missing_term(end, before, found));
+            // At the very end nothing stands to be underlined but the word that asks for more.
+            let asks =
+                level.not.map(|(span, _)| span).or(level.joins.last().map(|(_, span)| *span));
+            let span = if found == "the end" { asks.unwrap_or(end) } else { end };
+            self.sink.push(errors::missing_term(span, before, found));
             return None;
         }
         let Some((first, _)) = level.joins.first().copied() else { return level.terms.pop() };

@@ -186,7 +186,7 @@ fn action(
     let row = match part.parse(Kind::action) {
         Ok(row) => row,
         Err(diag) => {
-            sink.push(foreign_join(source, joined, lexer).unwrap_or(diag));
+            sink.push(foreign_join(source, joined, lexer).unwrap_or(*diag));
             return None;
         }
     };
@@ -241,7 +241,7 @@ fn setting(part: Part<'_>, sink: &mut Sink) -> Option<Prop> {
     let row = match part.parse(Kind::hook_setting) {
         Ok(row) => row,
         Err(diag) => {
-            sink.push(diag);
+            sink.push(*diag);
             return None;
         }
     };

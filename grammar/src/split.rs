@@ -120,6 +120,7 @@ pub(crate) fn split(source: Source<'_>, mixed: bool, sink: &mut Sink) -> Cut {
         rules: 0,
         lines: 0,
         stop: false,
+        sunk: false,
     };
     let tops = splitter.tops();
     Cut { tops, comments: splitter.comments }
@@ -145,6 +146,8 @@ struct Splitter<'a, 's> {
     rules: usize,
     lines: usize,
     stop: bool,
+    /// Brackets went too deep to tell what closes what.
+    sunk: bool,
 }
 
 impl Splitter<'_, '_> {
@@ -169,7 +172,15 @@ impl Splitter<'_, '_> {
             }
             let (piece, end) = self.piece(place);
             tops.push(match end {
-                End::Body => Top::Block(self.block(piece, kind)),
+                End::Body => {
+                    let known = self.sink.diags.len();
+                    let block = self.block(piece, kind);
+                    if kind == Body::Unknown {
+                        // What the braces of no item hold was never meant to be read.
+                        self.sink.diags.truncate(known);
+                    }
+                    Top::Block(block)
+                }
                 End::Line | End::Close if is_rule => Top::Rule(piece),
                 End::Line | End::Close => Top::Line(piece),
             });
@@ -234,7 +245,7 @@ impl Splitter<'_, '_> {
             }
             block.pieces.push(self.piece(place).0);
         }
-        if !self.stop && !self.sink.full {
+        if !self.stop && !self.sink.full && !self.sunk {
             self.sink.push(errors::unclosed_bracket(self.source.span(open, open + 1), '{'));
         }
         block.end = self.lex.pos.max(open + 1);

@@ -30,7 +30,7 @@ pub(crate) fn step(source: Source<'_>, piece: &Piece, sink: &mut Sink) -> Option
     let row = match part.parse(Rule::step) {
         Ok(row) => row,
         Err(diag) => {
-            sink.push(diag);
+            sink.push(*diag);
             return None;
         }
     };

@@ -120,12 +120,12 @@ impl<'a> Part<'a> {
     }
 
     /// Parses it as `rule`; the error names what was expected where.
-    pub(crate) fn parse(self, rule: Rule) -> Result<Node<'a>, Diag> {
+    pub(crate) fn parse(self, rule: Rule) -> Result<Node<'a>, Box<Diag>> {
         match L4::parse(rule, self.text()) {
-            Ok(mut nodes) => {
-                nodes.next().ok_or_else(|| errors::expected(self.span(), "something", "nothing"))
-            }
-            Err(error) => Err(self.explain(&error)),
+            Ok(mut nodes) => nodes
+                .next()
+                .ok_or_else(|| Box::new(errors::expected(self.span(), "something", "nothing"))),
+            Err(error) => Err(Box::new(self.explain(&error))),
         }
     }
 

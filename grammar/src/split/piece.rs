@@ -78,6 +78,12 @@ impl Splitter<'_, '_> {
             };
             match token.kind {
                 Tok::Newline => {
+                    if state.place == Place::Head && self.brace_follows() {
+                        let head = self.source.span(state.end.saturating_sub(1), state.end);
+                        self.sink.push(errors::brace_on_next_line(head));
+                        state.broken = true;
+                        continue;
+                    }
                     if !self.goes_on(state) {
                         // Left for the next piece, that margins can be told.
                         self.lex = before;
@@ -146,6 +152,12 @@ impl Splitter<'_, '_> {
         }
     }
 
+    /// Whether the next line begins with `{`.
+    fn brace_follows(&self) -> bool {
+        let next = self.lex.skip_blanks(self.lex.pos);
+        self.lex.rest(next).starts_with('{')
+    }
+
     fn opens_body(&self, state: &State, token: Token) -> bool {
         let brace = self.lex.str(token) == "{" && state.open.is_empty() && state.sunk.is_none();
         match state.place {
@@ -162,6 +174,7 @@ impl Splitter<'_, '_> {
         } else if state.open.len() >= limits::DEPTH {
             self.sink.push(errors::too_deep(self.source.span(token.start, token.end)));
             state.broken = true;
+            self.sunk = true;
             let braces = state.open.iter().filter(|(open, _)| *open == '{').count();
             state.sunk = Some(braces + usize::from(bracket == '{'));
             state.open.clear();
@@ -220,7 +233,9 @@ impl Splitter<'_, '_> {
 
     fn too_long(&mut self, state: &mut State, start: usize) {
         let bytes = state.end - start - state.list_bytes.min(state.end - start);
-        if bytes > limits::PIECE_BYTES && !state.broken {
+        // Elements and properties are read by hand, so they may be many.
+        let bounded = state.place != Place::Prop && !state.broken;
+        if bytes > limits::PIECE_BYTES && bounded {
             self.sink.push(errors::piece_too_long(self.source.span(start, start + 1), bytes));
             state.broken = true;
         }
