@@ -9,8 +9,8 @@ use cranelift_entity::EntitySet;
 /// Runs the pass.
 pub(super) fn run(func: &mut Function) -> bool {
     let mut changed = drop_unreachable(func);
-    changed |= join_sides(func);
     changed |= drop_params(func);
+    changed |= join_sides(func);
     changed | merge_lines(func)
 }
 
