@@ -1,0 +1,238 @@
+//! The left side of a comparison: a field or bytes, with or without a mask.
+
+use super::errors;
+use super::names::{Sort, nearest};
+use super::unsupported;
+use super::value::Params;
+use super::want::{Family, Want};
+use super::{Checker, words};
+use crate::fields::{FIELDS, Field, When};
+use crate::hir::{Layer, Operand};
+use l4c_grammar::{self as ast, OperandBase, S, SliceOff, Span, Value};
+use l4c_manifest::{HookKind, Start};
+
+/// What a comparison reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// As the policy holds it.
+    pub operand: Operand,
+    /// What it asks of values; `None` for bytes that are no number, and for a mere presence.
+    pub want: Option<Want>,
+    /// The family that the mask speaks of.
+    pub mask_family: Option<Family>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Bytes of a slice at most.
+const MAX_SLICE_BYTES: u64 = 255;
+/// A slice ends here at the latest: no packet is longer.
+const MAX_SLICE_END: u64 = 65_535;
+
+/// Names of other tools and what the same thing is called here.
+const ALIASES: &[(&str, &str)] = &[
+    ("saddr", "src"),
+    ("daddr", "dst"),
+    ("ip.saddr", "ip.src"),
+    ("ip.daddr", "ip.dst"),
+    ("ip.addr", "src"),
+    ("ip.protocol", "ip.proto"),
+    ("ip.flags.df", "ip.df"),
+    ("ip.flags.mf", "ip.mf"),
+    ("ip.version", "family"),
+    ("ipv4", "ip"),
+    ("ipv6", "ip6"),
+    ("icmpv6", "icmp6"),
+    ("ipv6.src", "ip6.src"),
+    ("ipv6.dst", "ip6.dst"),
+    ("ip6.saddr", "ip6.src"),
+    ("ip6.daddr", "ip6.dst"),
+    ("ip6.nexthdr", "ip6.next"),
+    ("ip6.hoplimit", "ip6.hop_limit"),
+    ("ip6.proto", "proto"),
+    ("tcp.srcport", "tcp.sport"),
+    ("tcp.dstport", "tcp.dport"),
+    ("tcp.port", "tcp.dport"),
+    ("udp.srcport", "udp.sport"),
+    ("udp.dstport", "udp.dport"),
+    ("udp.port", "udp.dport"),
+    ("udp.length", "udp.len"),
+    ("port", "dport"),
+    ("sport", "sport"),
+    ("frame.len", "pkt_len"),
+    ("length", "len"),
+    ("hlim", "ttl"),
+    ("ether.src", "eth.src"),
+    ("ether.dst", "eth.dst"),
+    ("ether.type", "eth.type"),
+    ("fragment", "frag"),
+];
+
+impl Checker<'_> {
+    /// Finds out what an operand reads.
+    pub(super) fn target(&mut self, operand: &ast::Operand, params: Params<'_>) -> Option<Target> {
+        match &operand.base {
+            OperandBase::Field(name) => {
+                if params.iter().any(|(param, _)| param == name) {
+                    return self.diags.none(errors::param_as_field(operand.span, name));
+                }
+                let field = self.field(name, operand.span)?;
+                let want = Want::of_field(field);
+                let (mask, mask_family) = match &operand.mask {
+                    Some(mask) => {
+                        let (mask, family) = self.mask(mask, want.as_ref(), field.name, params)?;
+                        (Some(mask), family)
+                    }
+                    None => (None, None),
+                };
+                let operand_hir = Operand::Field { field, mask };
+                Some(Target { operand: operand_hir, want, mask_family, span: operand.span })
+            }
+            OperandBase::Slice { layer, off, len } => {
+                self.slice(operand, (layer, off, len), params)
+            }
+            OperandBase::Tuple(_) => self.diags.none(unsupported::at(operand.span, "a tuple")),
+        }
+    }
+
+    /// The row that `name` means, if the hook sees it.
+    pub(super) fn field(&mut self, name: &str, span: Span) -> Option<&'static Field> {
+        let Some(field) = Field::find(name) else {
+            let diag = self.no_field(name, span);
+            return self.diags.none(diag);
+        };
+        if self.kind.start() == Start::Network && field.places.iter().all(|p| needs_link(p.when)) {
+            let diag = errors::not_seen(span, name, hook_words(self.kind));
+            return self.diags.none(diag);
+        }
+        Some(field)
+    }
+
+    fn no_field(&self, name: &str, span: Span) -> ast::Diag {
+        if unsupported::is_field(name) {
+            return unsupported::at(span, &format!("`{}`", errors::shown(name)));
+        }
+        if let Some(symbol) = self.values.names.find(name) {
+            return errors::wrong_sort(span, name, symbol, "a field");
+        }
+        let alias = ALIASES.iter().find(|(theirs, _)| *theirs == name).map(|&(_, ours)| ours);
+        let like = || {
+            let rows = FIELDS.iter().map(|f| f.name);
+            nearest(name, rows, &self.diags).map(str::to_owned)
+        };
+        let like = alias.map(str::to_owned).or_else(like);
+        let like = like.or_else(|| self.values.names.like(name, Sort::Match, &self.diags));
+        errors::unknown_field(span, name, like)
+    }
+
+    /// The number behind `&`, and its family if it is an address.
+    fn mask(
+        &mut self,
+        mask: &S<Value>,
+        want: Option<&Want>,
+        field: &str,
+        params: Params<'_>,
+    ) -> Option<(u128, Option<Family>)> {
+        let value = self.values.value(mask, params, &mut self.diags);
+        let Some(want) = want.filter(|w| w.max > 1) else {
+            return self.diags.none(errors::mask_misplaced(mask.span, field));
+        };
+        let want = Want { many: false, ..want.clone() };
+        match want.piece(&value, &self.diags) {
+            Ok(piece) if piece.lo == piece.hi => Some((piece.lo, piece.family)),
+            Ok(_) => self.diags.none(errors::one_value(mask.span, &want.by)),
+            Err(misfit) => {
+                misfit.into_iter().for_each(|d| self.diags.push(*d));
+                None
+            }
+        }
+    }
+
+    /// `l4[12:2]`
+    fn slice(
+        &mut self,
+        operand: &ast::Operand,
+        (layer, off, len): (&ast::Name, &S<SliceOff>, &S<String>),
+        params: Params<'_>,
+    ) -> Option<Target> {
+        let off_bytes = match &off.node {
+            SliceOff::Const(word) => self.slice_number(word, off.span, 0, MAX_SLICE_END),
+            SliceOff::Field { .. } => {
+                self.diags.none(unsupported::at(off.span, "a field as the offset of a slice"))
+            }
+        };
+        let len_bytes = self.slice_number(&len.node, len.span, 1, MAX_SLICE_BYTES);
+        let layer = self.layer(layer)?;
+        let (off_bytes, len_bytes) = (off_bytes?, len_bytes?);
+        if u64::from(off_bytes) + u64::from(len_bytes) > MAX_SLICE_END {
+            return self.diags.none(errors::slice(operand.span, "it ends beyond byte 65535"));
+        }
+        let want = matches!(len_bytes, 1 | 2 | 4 | 8).then(|| Want::of_bytes(len_bytes));
+        let mask = match &operand.mask {
+            Some(mask) if want.is_none() => {
+                let diag = errors::bytes_number(mask.span, len_bytes, "a mask");
+                return self.diags.none(diag);
+            }
+            Some(mask) => {
+                let (mask, _) = self.mask(mask, want.as_ref(), "bytes", params)?;
+                Some(u64::try_from(mask).expect("eight bytes at most were asked for"))
+            }
+            None => None,
+        };
+        let operand_hir = Operand::Bytes { layer, off_bytes, len_bytes, mask };
+        Some(Target { operand: operand_hir, want, mask_family: None, span: operand.span })
+    }
+
+    fn layer(&mut self, layer: &ast::Name) -> Option<Layer> {
+        match layer.node.as_str() {
+            "l2" if self.kind.start() == Start::Network => {
+                let diag = errors::not_seen(layer.span, "l2", hook_words(self.kind));
+                self.diags.none(diag)
+            }
+            "l2" => Some(Layer::L2),
+            "l3" => Some(Layer::L3),
+            "l4" => Some(Layer::L4),
+            "payload" => self.diags.none(unsupported::at(layer.span, "`payload[…]`")),
+            word => self.diags.none(errors::layer(layer.span, word)),
+        }
+    }
+
+    fn slice_number(&mut self, word: &str, span: Span, min: u64, max: u64) -> Option<u32> {
+        match words::parse(word) {
+            Ok(super::value::Val::Number(n)) if (min..=max).contains(&n) => u32::try_from(n).ok(),
+            Ok(super::value::Val::Number(_)) => {
+                let why = format!("a number from {min} to {max} must stand here");
+                self.diags.none(errors::slice(span, &why))
+            }
+            Ok(_) => self.diags.none(errors::slice(span, "a number must stand here")),
+            Err(problem) => self.diags.none(errors::word(span, word, problem)),
+        }
+    }
+}
+
+/// True for what only a hook with a link header can see.
+fn needs_link(when: When) -> bool {
+    match when {
+        When::Link | When::Tag1 | When::Tag2 | When::TypeArp | When::Arp | When::ArpEthIp4 => true,
+        When::Always
+        | When::TypeIp4
+        | When::TypeIp6
+        | When::Ip4
+        | When::Ip6
+        | When::Proto
+        | When::ProtoIs(_)
+        | When::Ports
+        | When::Header(_)
+        | When::Frag
+        | When::Unparsed
+        | When::Ext(_) => false,
+    }
+}
+
+/// A hook of this kind, as a user calls it.
+fn hook_words(kind: HookKind) -> &'static str {
+    match kind {
+        HookKind::Xdp => "an XDP program",
+        HookKind::Socket => "a socket filter",
+    }
+}

@@ -1,0 +1,337 @@
+//! Rules with their actions, the chains and hooks that they stand in.
+
+use super::names::{MAX_HOOK_NAME_BYTES, MAX_NAME_BYTES, Sort, nearest};
+use super::words::is_name;
+use super::{Checker, errors, graph, unsupported};
+use crate::hir::{Chain, ChainId, CounterId, Effect, Hook, Pred, Rule, Steer};
+use cranelift_entity::EntityRef;
+use l4c_grammar::{self as ast, Action, HookDecl, RuleKind, S, Span, Value};
+use l4c_manifest::Verdict;
+use std::collections::HashMap;
+
+/// Actions that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Verdict(Verdict),
+    Jump,
+    Goto,
+    Return,
+    Count,
+}
+
+const VERBS: &[(&str, Verb)] = &[
+    ("pass", Verb::Verdict(Verdict::Pass)),
+    ("drop", Verb::Verdict(Verdict::Drop)),
+    ("jump", Verb::Jump),
+    ("goto", Verb::Goto),
+    ("return", Verb::Return),
+    ("count", Verb::Count),
+];
+
+/// Words of other tools for the same.
+const ALIASES: &[(&str, &str)] = &[
+    ("accept", "pass"),
+    ("ACCEPT", "pass"),
+    ("allow", "pass"),
+    ("permit", "pass"),
+    ("deny", "drop"),
+    ("block", "drop"),
+    ("discard", "drop"),
+    ("DROP", "drop"),
+    ("counter", "count"),
+    ("call", "jump"),
+];
+
+/// What a list of actions comes to.
+#[derive(Debug, Default)]
+struct Acts {
+    effects: Vec<Effect>,
+    steer: Option<(Steer, bool, Span)>,
+}
+
+/// Where rules stand.
+#[derive(Debug, Clone, Copy)]
+struct Place<'n> {
+    /// Name of the hook or chain.
+    name: &'n str,
+    /// It is a chain: its labels are reported behind its name.
+    chain: bool,
+}
+
+impl<'a> Checker<'a> {
+    /// Checks the chains; a [`ChainId`] is a place in the names' list.
+    pub(super) fn check_chains(&mut self) {
+        for item in self.values.names.chains.clone() {
+            let place = Place { name: &item.name.node, chain: true };
+            let rules = self.rules(item.rules, place);
+            let chain = Chain { name: item.name.node.clone(), rules, span: item.name.span };
+            self.policy.chains.push(chain);
+        }
+        self.report_chain_cycles();
+    }
+
+    /// Checks the hooks.
+    pub(super) fn check_hooks(&mut self) {
+        for decl in self.values.names.hooks.clone() {
+            let hook = self.hook(decl);
+            self.policy.hooks.push(hook);
+        }
+    }
+
+    fn hook(&mut self, decl: &HookDecl) -> Hook {
+        self.hook_head(decl);
+        let place = Place { name: &decl.name.node, chain: false };
+        let rules = self.rules(&decl.rules, place);
+        let default = self.default_rule(decl);
+        let name = decl.name.node.clone();
+        Hook { name, kind: self.kind, rules, default, span: decl.name.span }
+    }
+
+    fn hook_head(&mut self, decl: &HookDecl) {
+        let kind = decl.kind.node.as_str();
+        if unsupported::HOOKS.contains(&kind) {
+            self.diags.push(unsupported::at(decl.kind.span, &format!("`hook {kind}`")));
+        } else if kind != "xdp" {
+            let like = nearest(kind, errors::hook_kinds(), &self.diags);
+            self.diags.push(errors::unknown_hook_kind(&decl.kind, like));
+        } else {
+            for word in &decl.args {
+                self.diags.push(errors::hook_words(word, kind));
+            }
+        }
+        let bytes = decl.name.node.len();
+        if bytes > MAX_HOOK_NAME_BYTES && bytes <= MAX_NAME_BYTES {
+            self.diags.push(errors::name_length(decl.name.span, bytes, MAX_HOOK_NAME_BYTES));
+        }
+        for prop in &decl.props {
+            let word = prop.name.node.as_str();
+            if unsupported::HOOK_PROPS.contains(&word) {
+                self.diags.push(unsupported::at(prop.name.span, &format!("`{word}`")));
+            } else {
+                self.diags.push(errors::unknown_property(&prop.name, "hook", None));
+            }
+        }
+    }
+
+    /// The hook's default: `pass` if it has none.
+    fn default_rule(&mut self, decl: &HookDecl) -> Rule {
+        if let [first, second, ..] = decl.defaults.as_slice() {
+            self.diags.push(errors::default_twice(second.span, first.span));
+        }
+        let mut acts = Acts::default();
+        let mut span = decl.name.span;
+        for default in &decl.defaults {
+            acts = self.actions(&default.node);
+            span = default.span;
+        }
+        let verdict = match acts.steer {
+            Some((Steer::Verdict(verdict), false, _)) => verdict,
+            // A shadowed verdict is not given: what is left is what there is without one.
+            Some((Steer::Verdict(_), true, _)) | None => Verdict::Pass,
+            Some((Steer::Jump(_) | Steer::Goto(_) | Steer::Return, _, at)) => {
+                let verb = self.sources.text(at).to_owned();
+                self.diags.push(errors::default_steers(at, &errors::shown(&verb)));
+                Verdict::Pass
+            }
+        };
+        Rule {
+            name: "default".to_owned(),
+            pred: Pred::Const(true),
+            effects: acts.effects,
+            steer: Some(Steer::Verdict(verdict)),
+            shadow: false,
+            span,
+        }
+    }
+
+    fn rules(&mut self, rules: &[ast::Rule], place: Place<'_>) -> Vec<Rule> {
+        let mut labels: HashMap<&str, Span> = HashMap::new();
+        let mut out = Vec::with_capacity(rules.len());
+        for (index, rule) in rules.iter().enumerate() {
+            if let Some(label) = &rule.label {
+                if label.node == "default" {
+                    self.diags.push(errors::name_reserved(label, "it names the hook's `default`"));
+                } else if label.node.len() > MAX_NAME_BYTES {
+                    let bytes = label.node.len();
+                    self.diags.push(errors::name_length(label.span, bytes, MAX_NAME_BYTES));
+                }
+                if let Some(first) = labels.get(label.node.as_str()) {
+                    self.diags.push(errors::label_twice(label, *first));
+                } else {
+                    labels.insert(&label.node, label.span);
+                }
+            }
+            out.extend(self.rule(rule, index, place));
+        }
+        out
+    }
+
+    fn rule(&mut self, rule: &ast::Rule, index: usize, place: Place<'_>) -> Option<Rule> {
+        let (pred, actions) = match &rule.kind {
+            RuleKind::Plain { pred, actions } => (pred, actions),
+            RuleKind::Iptables(line) => {
+                return self.diags.none(unsupported::at(line.span, "an iptables line"));
+            }
+        };
+        let pred = self.predicate(pred, &[]);
+        let Acts { effects, steer } = self.actions(actions);
+        let name = match &rule.label {
+            Some(label) if place.chain => format!("{}.{}", place.name, label.node),
+            Some(label) => label.node.clone(),
+            None => format!("{}.{}", place.name, index + 1),
+        };
+        let shadow = steer.is_some_and(|(_, shadow, _)| shadow);
+        let steer = steer.map(|(steer, _, _)| steer);
+        Some(Rule { name, pred: pred?, effects, steer, shadow, span: rule.span })
+    }
+
+    /// All actions of a rule, in their order, the one that steers apart.
+    fn actions(&mut self, actions: &[Action]) -> Acts {
+        let mut acts = Acts::default();
+        for action in actions {
+            let Some(verb) = self.verb(action) else { continue };
+            let steer = match verb {
+                Verb::Verdict(verdict) => self.no_words(action).map(|()| Steer::Verdict(verdict)),
+                Verb::Return => self.no_words(action).map(|()| Steer::Return),
+                Verb::Jump => self.target_chain(action).map(Steer::Jump),
+                Verb::Goto => self.target_chain(action).map(Steer::Goto),
+                Verb::Count => {
+                    let counter = self.counter(action);
+                    let counter = counter.filter(|_| action.shadow.is_none());
+                    acts.effects.extend(counter.map(Effect::Count));
+                    continue;
+                }
+            };
+            let Some(steer) = steer else { continue };
+            match acts.steer {
+                Some((_, _, first)) => {
+                    self.diags.push(errors::steers_twice(action.span, first));
+                }
+                None => acts.steer = Some((steer, action.shadow.is_some(), action.span)),
+            }
+        }
+        acts
+    }
+
+    fn verb(&mut self, action: &Action) -> Option<Verb> {
+        let word = action.verb.node.as_str();
+        if let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) {
+            return Some(*verb);
+        }
+        if unsupported::ACTIONS.contains(&word) {
+            return self.diags.none(unsupported::at(action.verb.span, &format!("`{word}`")));
+        }
+        let alias = ALIASES.iter().find(|(theirs, _)| *theirs == word).map(|&(_, ours)| ours);
+        let known = VERBS.iter().map(|(name, _)| *name).chain(unsupported::ACTIONS.iter().copied());
+        let like = alias.or_else(|| nearest(word, known, &self.diags));
+        self.diags.none(errors::unknown_action(&action.verb, like))
+    }
+
+    fn no_words(&mut self, action: &Action) -> Option<()> {
+        match action.args.first() {
+            None => Some(()),
+            Some(first) => {
+                let diag = errors::action_words(first.span, &action.verb.node, "nothing");
+                self.diags.none(diag)
+            }
+        }
+    }
+
+    /// The one word or quoted name behind an action.
+    fn one_word<'v>(&mut self, action: &'v Action, asked: &str) -> Option<(&'v S<Value>, String)> {
+        let word = match action.args.as_slice() {
+            [value] => match &value.node {
+                Value::Word(word) => Some((value, word.clone())),
+                Value::Text { bytes, nocase: false } => {
+                    Some((value, String::from_utf8_lossy(bytes).into_owned()))
+                }
+                Value::Text { .. }
+                | Value::Hex(_)
+                | Value::List(_)
+                | Value::Tuple(_)
+                | Value::SetRef(_)
+                | Value::Flags(_) => None,
+            },
+            _ => None,
+        };
+        if word.is_none() {
+            let span = action.args.first().map_or(action.span, |first| first.span);
+            self.diags.push(errors::action_words(span, &action.verb.node, asked));
+        }
+        word
+    }
+
+    fn target_chain(&mut self, action: &Action) -> Option<ChainId> {
+        let (value, name) = self.one_word(action, "the name of a chain")?;
+        match self.values.names.find(&name) {
+            Some(symbol) if symbol.sort == Sort::Chain => {
+                self.steps.entry(symbol.index).or_default().push(value.span);
+                Some(ChainId::new(symbol.index))
+            }
+            Some(symbol) => {
+                let diag = errors::wrong_sort(value.span, &name, symbol, "a chain");
+                self.diags.none(diag)
+            }
+            None => {
+                let like = self.values.names.like(&name, Sort::Chain, &self.diags);
+                self.diags.none(errors::unknown_chain(value.span, &name, like))
+            }
+        }
+    }
+
+    fn counter(&mut self, action: &Action) -> Option<CounterId> {
+        let (value, name) = self.one_word(action, "the name of a counter")?;
+        if !is_name(&name) {
+            let diag = errors::action_words(value.span, "count", "the name of a counter");
+            return self.diags.none(diag);
+        }
+        if name.len() > MAX_NAME_BYTES {
+            return self.diags.none(errors::name_length(value.span, name.len(), MAX_NAME_BYTES));
+        }
+        let policy = &mut self.policy;
+        let id = *self
+            .counters
+            .entry(name)
+            .or_insert_with_key(|name| policy.counters.push(name.clone()));
+        Some(id)
+    }
+
+    fn report_chain_cycles(&mut self) {
+        let edges = self.chain_edges();
+        for cycle in graph::order(&edges).cycles {
+            let chains = &self.policy.chains;
+            let names: Vec<&str> =
+                cycle.iter().map(|&n| chains[ChainId::new(n)].name.as_str()).collect();
+            // The jump of each step: the one in the chain's own rules that names the next chain.
+            let steps: Vec<Span> = (0..cycle.len())
+                .filter_map(|n| {
+                    let from = &chains[ChainId::new(cycle[n])];
+                    let to = cycle[(n + 1) % cycle.len()];
+                    let rule = from.rules.iter().find(|r| leads_to(r) == Some(to))?;
+                    let jumps = self.steps.get(&to)?;
+                    jumps.iter().copied().find(|s| within(*s, rule.span))
+                })
+                .collect();
+            let diag = errors::chain_cycle(&names, &steps);
+            self.diags.push(diag);
+        }
+    }
+
+    /// The chains that each chain jumps or goes to.
+    pub(super) fn chain_edges(&self) -> Vec<Vec<usize>> {
+        let rules = self.policy.chains.values().map(|c| &c.rules);
+        rules.map(|rules| rules.iter().filter_map(leads_to).collect()).collect()
+    }
+}
+
+fn within(inner: Span, outer: Span) -> bool {
+    inner.file == outer.file && inner.start >= outer.start && inner.end <= outer.end
+}
+
+/// The chain that a rule jumps or goes to.
+pub(super) fn leads_to(rule: &Rule) -> Option<usize> {
+    match rule.steer {
+        Some(Steer::Jump(chain) | Steer::Goto(chain)) => Some(chain.index()),
+        Some(Steer::Verdict(_) | Steer::Return) | None => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! What the language has and this compiler does not yet: said at its place, never passed over.
+
+use super::errors;
+use l4c_grammar::{Diag, Name, Span};
+
+/// Fields that are not there yet.
+const FIELDS: &[&str] =
+    &["ip.options", "tcp.payload_len", "tcp.opts", "iface", "rx_queue", "mark", "cpu"];
+
+/// First words under which every field is still missing.
+const GROUPS: &[&str] = &["dns", "inner"];
+
+/// First words of fields of which only the protocol is there, and groups within a header.
+const PREFIXES: &[&str] = &["gre.", "sctp.", "esp.", "ah.", "tcp.opt."];
+
+/// Actions that are not there yet.
+pub(crate) const ACTIONS: &[&str] =
+    &["reject", "redirect", "syncookie", "truncate", "sample", "add", "del", "mark"];
+
+/// Kinds of hook that are not there yet.
+pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"];
+
+/// Properties of sets that are not there yet.
+pub(crate) const SET_PROPS: &[&str] = &["dynamic", "timeout"];
+
+/// Settings of hooks that are not there yet.
+pub(crate) const HOOK_PROPS: &[&str] = &["dns_ports"];
+
+/// Predicates in form of a call that are not there yet.
+pub(crate) const CALLS: &[&str] = &["over", "under"];
+
+/// The error for `what` (in words, or quoted as code) at its place.
+pub(crate) fn at(span: Span, what: &str) -> Diag {
+    errors::not_supported(span, what)
+}
+
+/// `use std::NAME`
+pub(crate) fn standard_library(name: &Name) -> Diag {
+    at(name.span, "`use std::`")
+}
+
+/// True if `name` is a field of the language that is not there yet.
+pub(crate) fn is_field(name: &str) -> bool {
+    let first = name.split('.').next().unwrap_or(name);
+    FIELDS.contains(&name)
+        || GROUPS.contains(&first)
+        || name == "tcp.opt"
+        || PREFIXES.iter().any(|p| name.starts_with(p))
+}
+
+/// True if `name` is the first word of a field that is not there yet.
+pub(crate) fn is_first_word(name: &str) -> bool {
+    GROUPS.contains(&name) || FIELDS.contains(&name)
+}

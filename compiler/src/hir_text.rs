@@ -1,0 +1,223 @@
+//! A policy as text, for `--emit hir` and for tests: the same policy gives the same text.
+
+use crate::fields::Ty;
+use crate::hir::{
+    Amount, Atom, AtomTest, Effect, Expect, Layer, Operand, Policy, Pred, Rule, Steer, Test,
+    TestStepKind,
+};
+use crate::ranges::Ranges;
+use l4c_grammar::CmpOp;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Of a set of numbers so many ranges are written, then how many more there are.
+const MAX_SHOWN: usize = 16;
+
+/// Of a packet so many bytes are written.
+const MAX_PACKET_BYTES: usize = 64;
+
+/// The whole policy, a line a set, rule, and step of a test.
+#[must_use]
+pub fn hir_text(policy: &Policy) -> String {
+    let mut out = String::new();
+    for set in policy.sets.values() {
+        line(&mut out, 0, format_args!("set {}", set.name));
+        for (family, ranges) in [("narrow", &set.narrow), ("wide", &set.wide)] {
+            if !ranges.is_empty() {
+                line(&mut out, 1, format_args!("{family} {}", numbers(ranges, plain)));
+            }
+        }
+    }
+    for chain in policy.chains.values() {
+        line(&mut out, 0, format_args!("chain {}", chain.name));
+        chain.rules.iter().for_each(|rule| line_of_rule(&mut out, policy, rule));
+    }
+    for hook in policy.hooks.values() {
+        line(&mut out, 0, format_args!("hook {} {}", hook.kind.name(), hook.name));
+        hook.rules.iter().chain([&hook.default]).for_each(|r| line_of_rule(&mut out, policy, r));
+    }
+    for test in &policy.tests {
+        test_lines(&mut out, policy, test);
+    }
+    out
+}
+
+/// A predicate on one line, `not` bound tightest, `and` and `or` in parentheses.
+#[must_use]
+pub fn pred_text(policy: &Policy, pred: &Pred) -> String {
+    let join = |list: &[Pred], word: &str| {
+        let parts: Vec<String> = list.iter().map(|p| pred_text(policy, p)).collect();
+        format!("({})", parts.join(word))
+    };
+    match pred {
+        Pred::Const(true) => "all".to_owned(),
+        Pred::Const(false) => "not all".to_owned(),
+        Pred::Atom(atom) => atom_text(policy, atom),
+        Pred::Not(inner) => format!("not {}", pred_text(policy, inner)),
+        Pred::And(list) => join(list, " and "),
+        Pred::Or(list) => join(list, " or "),
+    }
+}
+
+fn line(out: &mut String, depth: usize, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{:indent$}{text}", "", indent = depth * 4).expect("a string takes all");
+}
+
+fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
+    let mut actions: Vec<String> = rule
+        .effects
+        .iter()
+        .map(|Effect::Count(counter)| format!("count {}", policy.counters[*counter]))
+        .collect();
+    if let Some(steer) = rule.steer {
+        let shadow = if rule.shadow { "shadow " } else { "" };
+        actions.push(match steer {
+            Steer::Verdict(verdict) => format!("{shadow}{}", verdict.name()),
+            Steer::Jump(chain) => format!("{shadow}jump {}", policy.chains[chain].name),
+            Steer::Goto(chain) => format!("{shadow}goto {}", policy.chains[chain].name),
+            Steer::Return => format!("{shadow}return"),
+        });
+    }
+    let pred = pred_text(policy, &rule.pred);
+    line(out, 1, format_args!("{}: {pred} -> {}", rule.name, actions.join(", ")));
+}
+
+fn atom_text(policy: &Policy, atom: &Atom) -> String {
+    let operand = operand_text(&atom.operand);
+    match &atom.test {
+        AtomTest::Present => operand,
+        AtomTest::In { values, negated } => {
+            let places: Vec<String> =
+                values.iter().enumerate().map(|(n, v)| place_text(&atom.operand, n, v)).collect();
+            format!("{operand} {} {}", relation(*negated), places.join(" | "))
+        }
+        AtomTest::InSet { set, negated } => {
+            format!("{operand} {} @{}", relation(*negated), policy.sets[*set].name)
+        }
+        AtomTest::Equals { want, care, negated } => {
+            let mut text = String::new();
+            for (want, care) in want.iter().zip(care) {
+                let byte = match care {
+                    0xff => format!("{want:02x}"),
+                    0 => "??".to_owned(),
+                    care => format!("{want:02x}&{care:02x}"),
+                };
+                text.push_str(if text.is_empty() { "" } else { " " });
+                text.push_str(&byte);
+            }
+            format!("{operand} {} hex\"{text}\"", if *negated { "!=" } else { "==" })
+        }
+    }
+}
+
+fn relation(negated: bool) -> &'static str {
+    if negated { "not in" } else { "in" }
+}
+
+fn operand_text(operand: &Operand) -> String {
+    match operand {
+        Operand::Field { field, mask: None } => field.name.to_owned(),
+        Operand::Field { field, mask: Some(mask) } => format!("{} & {mask:#x}", field.name),
+        Operand::Bytes { layer, off_bytes, len_bytes, mask } => {
+            let layer = match layer {
+                Layer::L2 => "l2",
+                Layer::L3 => "l3",
+                Layer::L4 => "l4",
+                Layer::Payload => "payload",
+            };
+            let mask = mask.map(|m| format!(" & {m:#x}")).unwrap_or_default();
+            format!("{layer}[{off_bytes}:{len_bytes}]{mask}")
+        }
+    }
+}
+
+/// The numbers of one place, in the form that the field's values have.
+fn place_text(operand: &Operand, place: usize, values: &Ranges) -> String {
+    let Operand::Field { field, .. } = operand else { return numbers(values, plain) };
+    match field.ty {
+        Ty::Addr4 => numbers(values, addr4),
+        Ty::Addr6 => numbers(values, addr6),
+        Ty::Addr => numbers(values, if place == 0 { addr4 } else { addr6 }),
+        Ty::Mac | Ty::Flags => numbers(values, |n| format!("{n:#x}")),
+        Ty::Number | Ty::Port | Ty::Bit | Ty::Presence => numbers(values, plain),
+    }
+}
+
+fn plain(n: u128) -> String {
+    n.to_string()
+}
+
+fn addr4(n: u128) -> String {
+    u32::try_from(n).map_or_else(|_| plain(n), |n| Ipv4Addr::from(n).to_string())
+}
+
+fn addr6(n: u128) -> String {
+    Ipv6Addr::from(n).to_string()
+}
+
+fn numbers(ranges: &Ranges, form: impl Fn(u128) -> String) -> String {
+    let ranges = ranges.as_slice();
+    let mut parts: Vec<String> = ranges
+        .iter()
+        .take(MAX_SHOWN)
+        .map(|&(lo, hi)| if lo == hi { form(lo) } else { format!("{}-{}", form(lo), form(hi)) })
+        .collect();
+    if ranges.len() > MAX_SHOWN {
+        parts.push(format!("… {} more", ranges.len() - MAX_SHOWN));
+    }
+    format!("{{{}}}", parts.join(", "))
+}
+
+fn test_lines(out: &mut String, policy: &Policy, test: &Test) {
+    line(out, 0, format_args!("test {:?} for {}", test.title, policy.hooks[test.hook].name));
+    for step in &test.steps {
+        match &step.kind {
+            TestStepKind::Send { packet, times, expect } => {
+                let hex: String =
+                    packet.iter().take(MAX_PACKET_BYTES).map(|b| format!("{b:02x}")).collect();
+                let more = if packet.len() > MAX_PACKET_BYTES { "…" } else { "" };
+                let bytes = packet.len();
+                let expect = expect_text(expect.as_ref());
+                line(out, 1, format_args!("send {times} x {hex}{more} ({bytes} bytes){expect}"));
+            }
+            TestStepKind::Pcap { path, expect } => {
+                // The folder is the machine's business.
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                line(out, 1, format_args!("pcap {name:?}{}", expect_text(expect.as_ref())));
+            }
+            TestStepKind::Wait { ns } => line(out, 1, format_args!("wait {ns} ns")),
+            TestStepKind::ExpectCount { rule, op, count } => {
+                line(out, 1, format_args!("expect count {rule} {} {count}", op_text(*op)));
+            }
+        }
+    }
+}
+
+fn expect_text(expect: Option<&Expect>) -> String {
+    let Some(expect) = expect else { return String::new() };
+    let mut text = format!(" expect {}", expect.verdict.name());
+    if let Some(rule) = &expect.by {
+        let _ = write!(text, " by {rule}");
+    }
+    match expect.amount {
+        Some((op, Amount::Packets(n))) => {
+            let _ = write!(text, " {} {n}", op_text(op));
+        }
+        Some((op, Amount::Percent(share))) => {
+            let _ = write!(text, " {} {share}%", op_text(op));
+        }
+        None => {}
+    }
+    text
+}
+
+const fn op_text(op: CmpOp) -> &'static str {
+    match op {
+        CmpOp::Eq => "==",
+        CmpOp::Ne => "!=",
+        CmpOp::Lt => "<",
+        CmpOp::Le => "<=",
+        CmpOp::Gt => ">",
+        CmpOp::Ge => ">=",
+    }
+}
