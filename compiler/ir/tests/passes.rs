@@ -4,6 +4,8 @@
 //! whole pipeline); what comes out is written below the module as comments. `L4C_BLESS=1 cargo test -p
 //! l4c-ir --test passes` writes what came out into the cases.
 
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
 use l4c_ir::passes::{OptLevel, PASSES, optimize};
 use l4c_ir::{Module, Verified, parse, verify};
 use std::fs;

@@ -115,7 +115,8 @@ impl Facts {
     }
 
     fn assume_number(&mut self, classes: &Classes, cond: Cond, a: Class, n: u64) {
-        let (low, high) = self.range(classes, a);
+        let bits = self.known(classes, a, 0);
+        let (low, high) = self.range(a, bits);
         let range = match cond {
             Cond::Eq => (n, n),
             Cond::Ne if n == low => (low.saturating_add(1), high),
@@ -129,7 +130,7 @@ impl Facts {
         if range != (low, high) {
             self.ranges.set(a, range);
         }
-        let possible = self.known(classes, a, 0).max_value();
+        let possible = bits.max_value();
         if cond == Cond::Eq {
             self.learn(classes, a, KnownBits::constant(n), 0);
         } else if range.0 == range.1 {
@@ -180,34 +181,26 @@ impl Facts {
 
     /// Known bits of a class here.
     fn known(&self, classes: &Classes, a: Class, depth: u32) -> KnownBits {
-        let mut known = classes.bits(a);
-        let mut add = |more: KnownBits| {
-            if !known.contradicts(more) {
-                known = known.both(more);
+        let known = add(classes.bits(a), self.bits.get(a).unwrap_or_default());
+        if depth == MAX_DEPTH || known.as_constant().is_some() {
+            return known;
+        }
+        match classes.def(a) {
+            ClassDef::Binary(op, x, y) => {
+                let (x, y) = (self.known(classes, x, depth + 1), self.known(classes, y, depth + 1));
+                add(known, KnownBits::binary(op, x, y))
             }
-        };
-        add(self.bits.get(a).unwrap_or_default());
-        if depth < MAX_DEPTH {
-            match classes.def(a) {
-                ClassDef::Binary(op, x, y) => {
-                    let (x, y) =
-                        (self.known(classes, x, depth + 1), self.known(classes, y, depth + 1));
-                    add(KnownBits::binary(op, x, y));
-                }
-                ClassDef::Swap(width, x) => {
-                    add(KnownBits::swap(width, self.known(classes, x, depth + 1)));
-                }
-                ClassDef::Opaque(_)
-                | ClassDef::Const(_)
-                | ClassDef::Member(..)
-                | ClassDef::Env(_) => {}
+            ClassDef::Swap(width, x) => {
+                add(known, KnownBits::swap(width, self.known(classes, x, depth + 1)))
+            }
+            ClassDef::Opaque(_) | ClassDef::Const(_) | ClassDef::Member(..) | ClassDef::Env(_) => {
+                known
             }
         }
-        known
     }
 
-    fn range(&self, classes: &Classes, a: Class) -> (u64, u64) {
-        let bits = self.known(classes, a, 0);
+    /// The numbers that a class with these known bits can be, from and to.
+    fn range(&self, a: Class, bits: KnownBits) -> (u64, u64) {
         let (low, high) = self.ranges.get(a).unwrap_or((0, u64::MAX));
         (low.max(bits.min_value()), high.min(bits.max_value()))
     }
@@ -221,15 +214,15 @@ impl Facts {
             return self.decide(classes, cond.swap_args(), b, a);
         }
         let mut possible = self.relations.get((a, b)).unwrap_or(ANY);
-        let (range_a, range_b) = (self.range(classes, a), self.range(classes, b));
+        let (bits_a, bits_b) = (self.known(classes, a, 0), self.known(classes, b, 0));
+        let (range_a, range_b) = (self.range(a, bits_a), self.range(b, bits_b));
         if range_a.0 >= range_b.1 {
             possible &= !LESS;
         }
         if range_a.1 <= range_b.0 {
             possible &= !GREATER;
         }
-        let apart = self.known(classes, a, 0).contradicts(self.known(classes, b, 0));
-        if apart || range_a.0 > range_b.1 || range_a.1 < range_b.0 {
+        if bits_a.contradicts(bits_b) || range_a.0 > range_b.1 || range_a.1 < range_b.0 {
             possible &= !EQUAL;
         }
         match (possible & relations(cond), possible & !relations(cond)) {
@@ -252,6 +245,11 @@ impl Facts {
         let (base, end) = reach(classes, off, len_bytes);
         self.unreadable.get(base).is_some_and(|known| known <= end)
     }
+}
+
+/// Both, if they do not contradict each other.
+fn add(known: KnownBits, more: KnownBits) -> KnownBits {
+    if known.contradicts(more) { known } else { known.both(more) }
 }
 
 /// Where a guard ends, counted from a base (none is the packet's start). Two guards of one base whose
