@@ -214,9 +214,8 @@ impl Splitter<'_, '_> {
 
     fn comment(&mut self, token: Token) {
         let bytes = self.source.text.as_bytes();
-        let line = bytes[..token.start].iter().rev().take_while(|b| **b != b'\n');
-        // Stops at the first byte that is no blank, so a long line costs nothing.
-        let own_line = line.take_while(|b| !matches!(b, b' ' | b'\t')).next().is_none();
+        let mut line = bytes[..token.start].iter().rev().take_while(|b| **b != b'\n');
+        let own_line = line.all(|b| matches!(b, b' ' | b'\t'));
         self.comments.push(Comment {
             span: self.source.span(token.start, token.end),
             text: self.source.text[token.start + 1..token.end].trim_end().to_owned(),
