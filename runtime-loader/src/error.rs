@@ -1,5 +1,6 @@
 //! Everything that can go wrong, and its wording.
 
+use l4c_manifest::Hook;
 use std::fmt;
 
 /// The bytes are not an object that this crate can run.
@@ -179,7 +180,8 @@ impl std::error::Error for RunError {}
 /// A place in a rule file that the kernel's verifier named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file as the compiler was given it.
+    /// The file as the compiler was given it, if a rule of the hook is there; otherwise the last
+    /// part of its path, which is all that the kernel says.
     pub file: String,
     /// Line, from 1.
     pub line: u32,
@@ -201,9 +203,9 @@ impl KernelError {
         Self { message: message.to_string(), log: String::new(), place: None }
     }
 
-    pub(crate) fn rejected(hook: &str, why: impl fmt::Display, log: String) -> Self {
-        let place = crate::kernel::last_place(&log);
-        Self { message: format!("the kernel refused program `{hook}`: {why}"), log, place }
+    pub(crate) fn rejected(hook: &Hook, why: impl fmt::Display, log: String) -> Self {
+        let place = crate::kernel::last_place(&log, &hook.rules);
+        Self { message: format!("the kernel refused program `{}`: {why}", hook.name), log, place }
     }
 }
 

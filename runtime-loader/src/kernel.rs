@@ -47,7 +47,7 @@ impl Program {
             }
             other => other,
         }
-        .map_err(|refusal| refusal.into_error(&hook.name))?;
+        .map_err(|refusal| refusal.into_error(&hook))?;
         let cpus =
             aya::util::nr_cpus().map_err(|(path, e)| KernelError::new(format!("{path}: {e}")))?;
         let map = counter_map(&ebpf, &hook).map_err(KernelError::new)?;
@@ -119,7 +119,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn into_error(self, hook: &str) -> KernelError {
+    fn into_error(self, hook: &Hook) -> KernelError {
         match self {
             Self::Verifier { why, log } => KernelError::rejected(hook, why, log),
             Self::Other(why) => KernelError::new(why),

@@ -19,11 +19,12 @@ pub struct Builder {
     functions: Vec<(String, Asm)>,
     tables: Vec<(String, Vec<u8>)>,
     slots: u32,
+    source: Option<(String, u32)>,
 }
 
 impl Builder {
     pub fn new(kind: HookKind, main: Asm) -> Self {
-        Self { kind, main, functions: Vec::new(), tables: Vec::new(), slots: 1 }
+        Self { kind, main, functions: Vec::new(), tables: Vec::new(), slots: 1, source: None }
     }
 
     pub fn function(mut self, name: &str, code: Asm) -> Self {
@@ -38,6 +39,12 @@ impl Builder {
 
     pub fn slots(mut self, slots: u32) -> Self {
         self.slots = slots;
+        self
+    }
+
+    /// Says that the program is line `line` of `file`.
+    pub fn source(mut self, file: &str, line: u32) -> Self {
+        self.source = Some((file.to_owned(), line));
         self
     }
 
@@ -67,7 +74,12 @@ impl Builder {
             id
         };
         add("license", SectionKind::Data, b"Dual MIT/GPL\0");
-        add(".BTF", SectionKind::Other, &btf(self.slots));
+        let file = self.source.as_ref().map_or("", |s| s.0.as_str());
+        let (btf, strings) = btf(self.slots, &["main", "ctx", self.kind.section(), file, RULE]);
+        add(".BTF", SectionKind::Other, &btf);
+        if let Some((_, line)) = self.source {
+            add(".BTF.ext", SectionKind::Other, &btf_ext(&strings, line));
+        }
         add(l4c_manifest::SECTION, SectionKind::Other, &self.manifest().to_bytes());
         let maps = add(".maps", SectionKind::Data, &[0; MAP_DEF_BYTES as usize]);
         let tables: Vec<SectionId> =
@@ -141,8 +153,13 @@ fn symbol(name: &str, section: SectionId, kind: SymbolKind, value: u64, size: u6
 /// Four pointers.
 const MAP_DEF_BYTES: u64 = 32;
 
-/// The definition of the counters: a struct of pointers to arrays, whose lengths are the numbers.
-fn btf(slots: u32) -> Vec<u8> {
+/// What the line info quotes.
+pub const RULE: &str = "a rule -> drop";
+
+/// The definition of the counters: a struct of pointers to arrays, whose lengths are the numbers;
+/// and a function `names[0]` with an argument `names[1]`. The second answer is where `names` lie
+/// among the strings.
+fn btf(slots: u32, names: &[&str]) -> (Vec<u8>, Vec<u32>) {
     const PERCPU_ARRAY: u32 = 6;
     let mut strings = vec![0u8];
     let mut string = |text: &str| {
@@ -161,14 +178,29 @@ fn btf(slots: u32) -> Vec<u8> {
         types.extend([0, 2 << 24, array]);
         members.extend([string(name), array + 1, index * 64]);
     }
-    let (definition, variable) = (10, 11);
+    let (pointer, definition, variable, prototype) = (3, 10, 11, 13);
     types.extend([0, 4 << 24 | 4, MAP_DEF_BYTES as u32]);
     types.extend(members);
     types.extend([string(COUNTERS), 14 << 24, definition, 1]);
     types.extend([string(".maps"), 15 << 24 | 1, MAP_DEF_BYTES as u32]);
     types.extend([variable, 0, MAP_DEF_BYTES as u32]);
+    let names: Vec<u32> = names.iter().map(|n| string(n)).collect();
+    types.extend([0, 13 << 24 | 1, 1, names[1], pointer]);
+    types.extend([names[0], 12 << 24, prototype]);
     let type_bytes = types.len() as u32 * 4;
     let header = [0x0001_eb9f, 24, 0, type_bytes, type_bytes, strings.len() as u32];
     let words = header.into_iter().chain(types);
-    words.flat_map(u32::to_le_bytes).chain(strings).collect()
+    (words.flat_map(u32::to_le_bytes).chain(strings).collect(), names)
+}
+
+/// One function and one line, both at the first instruction. `strings`: see [`btf`].
+fn btf_ext(strings: &[u32], line: u32) -> Vec<u8> {
+    const MAIN: u32 = 14;
+    let (section, file, text) = (strings[2], strings[3], strings[4]);
+    let functions = [8, section, 1, 0, MAIN];
+    let lines = [16, section, 1, 0, file, text, line << 10 | 1];
+    let (functions_bytes, lines_bytes) = (functions.len() as u32 * 4, lines.len() as u32 * 4);
+    let end = functions_bytes + lines_bytes;
+    let header = [0x0001_eb9f, 32, 0, functions_bytes, functions_bytes, lines_bytes, end, 0];
+    header.into_iter().chain(functions).chain(lines).flat_map(u32::to_le_bytes).collect()
 }

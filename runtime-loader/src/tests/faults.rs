@@ -1,9 +1,9 @@
 //! What goes wrong: bad programs, bad files.
 
 use super::asm::*;
-use super::elf::Builder;
+use super::elf::{Builder, RULE};
 use super::{kernel_here, parse, xdp};
-use crate::{LoadError, Object, ObjectError, RunError, Vm, kernel};
+use crate::{LoadError, Object, ObjectError, Place, RunError, Vm, kernel};
 use l4c_manifest::HookKind;
 
 /// The function that failed and why, after running one packet.
@@ -140,8 +140,14 @@ fn the_verifiers_refusal_comes_with_its_log() {
         return;
     }
     let main = Asm::new().load(LDX_W, 2, 1, 0).load(LDX_B, 0, 2, 0).exit();
-    let error = kernel::Program::load(&parse(&xdp(main)), "main").err().unwrap();
+    let error = kernel::Program::load(&parse(&xdp(main.clone())), "main").err().unwrap();
     assert!(error.message.contains("refused program `main`"), "{error}");
     assert!(error.log.contains("invalid access to packet"), "{}", error.log);
     assert_eq!(error.place, None);
+
+    let builder = xdp(main).source("rules/edge.l4", 17);
+    let error = kernel::Program::load(&parse(&builder), "main").err().unwrap();
+    assert!(error.log.contains(RULE), "{}", error.log);
+    let place = Place { file: "edge.l4".to_owned(), line: 17 };
+    assert_eq!(error.place, Some(place), "{}", error.log);
 }

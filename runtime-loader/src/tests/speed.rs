@@ -2,8 +2,8 @@
 //! --ignored --nocapture`.
 
 use super::asm::*;
-use super::{parse, xdp};
-use crate::Vm;
+use super::{kernel_here, parse, xdp};
+use crate::{Vm, kernel};
 use std::time::Instant;
 
 /// Looks at bytes of the packet one after the other: three instructions each, all executed.
@@ -44,4 +44,25 @@ fn speed() {
     let builder = xdp(main).function("f", callee()).function("g", callee());
     let rate = report("150 instructions, two calls, a counter", &builder);
     assert!(rate > 0.9e6, "{rate}");
+}
+
+/// What it costs to judge a packet in the kernel, and to read and reset all counters after it.
+#[test]
+#[ignore = "measures time"]
+fn kernel_speed() {
+    const PACKETS: u32 = 50_000;
+    if !kernel_here() {
+        return;
+    }
+    for slots in [1, 10, 1000] {
+        let object = parse(&xdp(Asm::new().ret(2)).slots(slots));
+        let mut program = kernel::Program::load(&object, "main").unwrap();
+        let packet = [0u8; 64];
+        let start = Instant::now();
+        (0..PACKETS).for_each(|_| assert_eq!(program.run(&packet), Ok(2)));
+        let run = start.elapsed() / PACKETS;
+        let start = Instant::now();
+        (0..1000).for_each(|_| drop(program.counters().unwrap()));
+        println!("run {run:?}, counters of {slots} slots {:?}", start.elapsed() / 1000);
+    }
 }
