@@ -6,6 +6,7 @@ use l4c_packets::{Capture, CaptureError, Frame, LinkType, Reason, Shown, present
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// A capture to judge, opened when its turn comes.
 pub struct Captured {
@@ -256,12 +257,11 @@ fn place(verdict: Verdict) -> usize {
     Verdict::ALL.iter().position(|&v| v == verdict).expect("ALL holds every verdict")
 }
 
-/// A capture file to open.
 impl Captured {
     /// Opens a file.
     #[must_use]
-    pub fn file(name: &str) -> Self {
-        Self { name: name.to_owned(), capture: Capture::open(name.as_ref()) }
+    pub fn file(path: &Path) -> Self {
+        Self { name: path.display().to_string(), capture: Capture::open(path) }
     }
 
     /// Reads standard input.

@@ -15,6 +15,8 @@ mod open;
 mod shape;
 mod summary;
 mod test_block;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Disagreement, compare};
 pub use dry_run::{Captured, DryRun, FileError, FileErrorKind, Judged, Progress, Sink, dry_run};

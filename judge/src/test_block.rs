@@ -191,8 +191,7 @@ impl Run<'_> {
         self.keep_counts(engine, span)?;
         let mut tally = TallySink { tally: Tally::new(engine, expect), visible_bytes: 0 };
         tally.visible_bytes = engine.shape().kind.max_visible_bytes();
-        let name = path.to_string_lossy();
-        let run = dry_run(engine, [Captured::file(&name)], &mut tally);
+        let run = dry_run(engine, [Captured::file(path)], &mut tally);
         if let Some(error) = run.stopped {
             return Err(Box::new(Failure::engine(span, &error)));
         }
