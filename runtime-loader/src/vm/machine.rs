@@ -70,6 +70,9 @@ impl Function {
     }
 }
 
+/// A function costs rbpf about 60 ns to enter and 5 to 6 ns an instruction. One of these is a look
+/// into a hash map for the stack use of a function that might begin there, which it leaves out at
+/// its greatest call depth; going down to that depth first costs what 70 instructions gain.
 fn interpreter(code: &'static [u8], insns: &[Insn]) -> std::io::Result<EbpfVmMbuff<'static>> {
     let mut vm = EbpfVmMbuff::new(Some(code))?;
     for call in insns.iter().filter(|i| i.code == CALL && i.src == 0) {
