@@ -132,6 +132,17 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Length of the text prefix at the end of the word `start..end`: in `/hex"00"` the text begins at `hex`.
+    fn prefix_len(&self, start: usize, end: usize) -> usize {
+        let word = &self.text.as_bytes()[start..end];
+        let of = |prefix: &[u8]| {
+            let rest = word.strip_suffix(prefix)?;
+            let apart = rest.last().is_some_and(|b| !b.is_ascii_alphanumeric() && *b != b'_');
+            apart.then_some(prefix.len())
+        };
+        of(b"hex").or_else(|| of(b"i")).unwrap_or(0)
+    }
+
     fn op_len(&self, pos: usize) -> usize {
         let rest = &self.text.as_bytes()[pos..self.end];
         OPS.iter().find(|op| rest.starts_with(op.as_bytes())).map_or(0, |op| op.len())
@@ -154,6 +165,9 @@ impl<'a> Lexer<'a> {
         let mut pos = start + 1;
         while !self.ends_word(pos) {
             pos += 1;
+        }
+        if self.byte(pos) == Some(b'"') {
+            pos -= self.prefix_len(start, pos);
         }
         Token { kind: Tok::Word, start, end: pos }
     }

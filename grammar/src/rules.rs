@@ -103,7 +103,9 @@ fn plain(source: Source<'_>, piece: &Piece, sink: &mut Sink) -> Option<RuleKind>
         sink.push(missing_arrow::diag(whole));
         return None;
     };
-    let before = source.text[piece.main..arrow].trim_end();
+    // Continuations may stand before the arrow.
+    let blank = |c: char| c.is_ascii_whitespace() || c == '\\';
+    let before = source.text[piece.main..arrow].trim_end_matches(blank);
     let pred_part = Part::new(source, piece.main, piece.main + before.len());
     let pred = if before.is_empty() {
         sink.push(errors::no_predicate(source.span(arrow, arrow + 2)));

@@ -81,6 +81,7 @@ pub(super) fn lay(
         before: None,
         newlines: 0,
         after_comment: false,
+        continued: false,
         packet: false,
         first: "",
         values: 0,
@@ -124,6 +125,8 @@ struct Pen<'a> {
     before: Option<(Tok, &'a str, usize)>,
     newlines: usize,
     after_comment: bool,
+    /// A `\` ended the line: nothing, unless a comment follows.
+    continued: bool,
     /// In a packet of a test, where `/` stands alone.
     packet: bool,
     /// The first word.
@@ -138,7 +141,7 @@ impl<'a> Pen<'a> {
         let text: &'a str = &self.source.text[token.start..token.end];
         match token.kind {
             Tok::Newline => self.newlines += 1,
-            Tok::Continue => {}
+            Tok::Continue => self.continued = true,
             Tok::Comment => self.comment(text.trim_end()),
             Tok::Word if self.kind == Kind::Head && self.open.is_empty() => {
                 self.cut(token, text, ':');
@@ -172,7 +175,7 @@ impl<'a> Pen<'a> {
     }
 
     fn comment(&mut self, text: &str) {
-        if self.newlines > 0 || self.after_comment {
+        if self.newlines > 0 || self.after_comment || self.continued {
             self.newline(false);
         } else if self.before.is_some() {
             self.out.text.push_str("  ");
@@ -195,9 +198,11 @@ impl<'a> Pen<'a> {
         self.out.text.push_str(&indent(self.level + depth + usize::from(hangs)));
         self.newlines = 0;
         self.after_comment = false;
+        self.continued = false;
     }
 
     fn print(&mut self, kind: Tok, text: &'a str, start: usize) {
+        self.continued = false;
         let closes = kind == Tok::Close;
         let column = self.begins_column(kind, text);
         if self.before.is_some() {

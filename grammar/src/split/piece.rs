@@ -29,7 +29,7 @@ impl Splitter<'_, '_> {
     pub(super) fn piece(&mut self, place: Place) -> (Piece, End) {
         let start = self.lex.skip_blanks(self.lex.pos);
         let label = if place.of_rules() { label(self.lex, start) } else { None };
-        let main = label.map_or(start, |(_, colon)| self.lex.skip_blanks(colon + 1));
+        let main = label.map_or(start, |(_, colon)| self.past_continuations(colon + 1));
         let mut piece = Piece {
             start,
             end: main,
@@ -67,6 +67,19 @@ impl Splitter<'_, '_> {
         piece.broken = state.broken;
         piece.list_bytes = state.list_bytes;
         (piece, end)
+    }
+
+    /// Past blanks and `\` line ends from `pos`.
+    fn past_continuations(&self, pos: usize) -> usize {
+        let mut pos = self.lex.skip_blanks(pos);
+        while let Some(next) = self.lex.continuation(pos) {
+            let after = self.lex.skip_blanks(next);
+            if after == pos {
+                break;
+            }
+            pos = after;
+        }
+        pos
     }
 
     fn plain(&mut self, state: &mut State) -> End {
