@@ -1,7 +1,7 @@
 //! What passes and code generators ask about a function.
 //!
-//! All of these are computed in near-linear time and are plain data: a pass that changes the function
-//! computes them anew.
+//! All of these are computed in near-linear time and are plain data: a pass that changes the
+//! function computes them anew.
 
 mod bits;
 mod cfg;

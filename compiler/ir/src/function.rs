@@ -11,7 +11,8 @@ use cranelift_entity::{PrimaryMap, SecondaryMap};
 pub struct Module {
     /// All functions. Calls form no cycle.
     pub funcs: PrimaryMap<Func, Function>,
-    /// The function that the hook calls; it takes no numbers and returns the hook's own return code.
+    /// The function that the hook calls; it takes no numbers and returns the hook's own return
+    /// code.
     pub entry: PackedOption<Func>,
     /// Read-only tables.
     pub tables: PrimaryMap<Table, TableData>,
@@ -50,7 +51,8 @@ pub struct LineData {
 pub struct Function {
     /// Unique in the module: letters, digits, `_` and `.`.
     pub name: String,
-    /// Blocks in program order; the first is the entry and its parameters are the function's (at most 4).
+    /// Blocks in program order; the first is the entry and its parameters are the function's (at
+    /// most 4).
     pub order: Vec<Block>,
     /// All blocks, removed ones included.
     pub blocks: PrimaryMap<Block, BlockData>,
@@ -307,8 +309,8 @@ impl<'f> Builder<'f> {
         self.br(cond, a, b, then, otherwise);
     }
 
-    /// Ends the block with a guard, goes on in a new block where its pointer is good, and gives that
-    /// pointer. `fail` takes no parameters.
+    /// Ends the block with a guard, goes on in a new block where its pointer is good, and gives
+    /// that pointer. `fail` takes no parameters.
     pub fn guard(&mut self, off: Value, len_bytes: u32, fail: Block) -> Value {
         let block = self.block;
         let ptr = self.func.values.push(ValueData { ty: Type::Ptr, def: ValueDef::Guard(block) });

@@ -79,13 +79,13 @@ pub enum InstData {
     Binary { op: BinOp, args: [Value; 2] },
     /// The low `width` bytes in reverse order, zero above. `B1` is not allowed.
     Swap { width: Width, arg: Value },
-    /// `width` bytes at `ptr + disp_bytes`, the first byte lowest (as a little-endian machine reads them),
-    /// zero-extended. The guard of `ptr` must cover them.
+    /// `width` bytes at `ptr + disp_bytes`, the first byte lowest (as a little-endian machine reads
+    /// them), zero-extended. The guard of `ptr` must cover them.
     Load { ptr: Value, disp_bytes: u32, width: Width },
     /// Something of the packet's surroundings.
     Env(Env),
-    /// 1 if the key lies in one of the table's ranges, else 0. Tables of 128-bit keys take the high half
-    /// in `hi`; others take `hi` = a constant 0.
+    /// 1 if the key lies in one of the table's ranges, else 0. Tables of 128-bit keys take the high
+    /// half in `hi`; others take `hi` = a constant 0.
     Member { table: Table, hi: Value, lo: Value },
     /// Adds one packet and `bytes` bytes to counter slot `slot`. Has an effect, no result.
     Count { slot: Value, bytes: Value },
@@ -110,11 +110,12 @@ pub enum Term {
     Jump(BlockCall),
     /// Compares two unsigned numbers.
     Br { cond: Cond, args: [Value; 2], then: BlockCall, otherwise: BlockCall },
-    /// Are the bytes `[off, off + len_bytes)` of the packet readable? In `ok`, and in what it dominates,
-    /// `ptr` points at the first of them. `ok` takes no parameters and has no other predecessor.
+    /// Are the bytes `[off, off + len_bytes)` of the packet readable? In `ok`, and in what it
+    /// dominates, `ptr` points at the first of them. `ok` takes no parameters and has no other
+    /// predecessor.
     ///
-    /// The kernel's verifier asks the same of the machine code, and forgets when the pointer is computed
-    /// anew: `ptr` is never rematerialised.
+    /// The kernel's verifier asks the same of the machine code, and forgets when the pointer is
+    /// computed anew: `ptr` is never rematerialised.
     Guard { off: Value, len_bytes: u32, ptr: Value, ok: Block, fail: BlockCall },
     /// Leaves the function.
     Return(Value),
@@ -232,8 +233,8 @@ impl InstData {
         }
     }
 
-    /// True if the instruction does something that is seen from outside, so that it may not be removed,
-    /// repeated or moved over another such.
+    /// True if the instruction does something that is seen from outside, so that it may not be
+    /// removed, repeated or moved over another such.
     #[must_use]
     pub const fn has_effect(&self) -> bool {
         match self {
@@ -253,8 +254,8 @@ impl InstData {
         !matches!(self, Self::Count { .. })
     }
 
-    /// True if packet pointers made before it may not be used after it. None of today's opcodes moves the
-    /// packet; what sends an answer or adds a header will.
+    /// True if packet pointers made before it may not be used after it. None of today's opcodes
+    /// moves the packet; what sends an answer or adds a header will.
     #[must_use]
     pub const fn moves_packet(&self) -> bool {
         match self {

@@ -1,7 +1,10 @@
 //! Runs a module on a packet: the meaning of the IR, written to be obviously right.
 //!
-//! Tests of passes and of code generators are judged by it. It is slow, and asks nothing of the module:
-//! what the verifier would refuse is an error here, never a panic.
+//! Tests of passes and of code generators are judged by it. It is slow, and asks nothing of the
+//! module: what the verifier would refuse is an error here, never a panic.
+
+#[cfg(test)]
+mod tests;
 
 use crate::{Block, BlockCall, Env, Func, Function, InstData, Module, TableData, Term, Value};
 use cranelift_entity::SecondaryMap;
@@ -44,8 +47,8 @@ impl Display for InterpError {
 
 impl std::error::Error for InterpError {}
 
-/// Runs the entry of `module` on `packet` and gives what it returns. `counters` holds packets and bytes
-/// of each slot.
+/// Runs the entry of `module` on `packet` and gives what it returns. `counters` holds packets and
+/// bytes of each slot.
 ///
 /// # Errors
 ///
@@ -93,6 +96,14 @@ impl Frame<'_> {
         self.values[value].ok_or_else(|| InterpError::Missing(value.to_string()))
     }
 
+    fn set(&mut self, value: Value, n: u64) -> Result<(), InterpError> {
+        if !self.func.values.is_valid(value) {
+            return Err(InterpError::Missing(value.to_string()));
+        }
+        self.values[value] = Some(n);
+        Ok(())
+    }
+
     fn get_all(&self, values: &[Value]) -> Result<Vec<u64>, InterpError> {
         values.iter().map(|&v| self.get(v)).collect()
     }
@@ -105,7 +116,7 @@ impl Frame<'_> {
             return Err(InterpError::Missing(format!("an argument of {block}")));
         }
         for (&param, &arg) in params.iter().zip(args) {
-            self.values[param] = Some(arg);
+            self.set(param, arg)?;
         }
         Ok(block)
     }
@@ -131,7 +142,7 @@ impl Machine<'_> {
                 let missing = || InterpError::Missing(inst.to_string());
                 let result = self.inst(&frame, func.insts.get(inst).ok_or_else(missing)?)?;
                 if let Some(value) = func.results[inst].expand() {
-                    frame.values[value] = Some(result);
+                    frame.set(value, result)?;
                 }
             }
             block = match &func.blocks[block].term {
@@ -143,7 +154,7 @@ impl Machine<'_> {
                 Term::Guard { off, len_bytes, ptr, ok, fail } => {
                     let off = frame.get(*off)?;
                     if self.bytes(off, *len_bytes).is_some() {
-                        frame.values[*ptr] = Some(off);
+                        frame.set(*ptr, off)?;
                         frame.enter(*ok, &[])?
                     } else {
                         frame.follow(fail)?

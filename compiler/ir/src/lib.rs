@@ -1,11 +1,11 @@
 //! Target-free SSA for packet programs.
 //!
-//! A [`Module`] is a set of functions over 64-bit numbers; the packet is there without being named, and
-//! is read only behind a guard. The IR asks first what the kernel's verifier will ask: a load must be
-//! dominated by the good side of a guard that covers it. It names no hook and no machine.
+//! A [`Module`] is a set of functions over 64-bit numbers; the packet is there without being named,
+//! and is read only behind a guard. The IR asks first what the kernel's verifier will ask: a load
+//! must be dominated by the good side of a guard that covers it. It names no hook and no machine.
 //!
-//! [`parse`] and `Display` convert a module from and to text, [`verify`] checks it, [`interp`] runs it,
-//! [`passes`] make it smaller.
+//! [`parse`] and `Display` convert a module from and to text, [`verify`] checks it, [`interp`] runs
+//! it, [`passes`] make it smaller.
 
 pub mod analysis;
 mod entity;

@@ -1,8 +1,8 @@
 //! Reads the text form of a module.
 //!
-//! It accepts what the writer prints, and more freely spaced text: numbers of values and blocks need
-//! not be dense, numbers may be decimal, `;` starts a comment. It builds what is written, right or
-//! wrong in meaning: the [verifier](crate::verify) judges that.
+//! It accepts what the writer prints, and more freely spaced text: numbers of values and blocks
+//! need not be dense, numbers may be decimal, `;` starts a comment. It builds what is written,
+//! right or wrong in meaning: the [verifier](crate::verify) judges that.
 
 mod function;
 mod lexer;
@@ -42,7 +42,8 @@ impl std::error::Error for ParseError {}
 ///
 /// # Errors
 ///
-/// If the text is not in the form that [`Module`]'s `Display` writes, with the line where it departs.
+/// If the text is not in the form that [`Module`]'s `Display` writes, with the line where it
+/// departs.
 pub fn parse(text: &str) -> Result<Module, ParseError> {
     let mut parser = Parser {
         tokens: lexer::split(text)?,

@@ -1,7 +1,8 @@
 //! Passes over functions, and the pipeline that runs them.
 //!
-//! Each pass keeps what the module does on every packet (verdict and counters) and what the verifier
-//! demands; the pipeline has the verifier say so after each. All are near-linear in the function's size.
+//! Each pass keeps what the module does on every packet (verdict and counters) and what the
+//! verifier demands; the pipeline has the verifier say so after each. All are near-linear in the
+//! function's size.
 
 mod classes;
 mod dce;
@@ -65,8 +66,8 @@ pub enum OptLevel {
     O2,
 }
 
-/// Runs the passes of `level`, each over all functions, and the verifier after each. `after` sees the
-/// module after every pass, with the pass's name; a name comes once a round.
+/// Runs the passes of `level`, each over all functions, and the verifier after each. `after` sees
+/// the module after every pass, with the pass's name; a name comes once a round.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
 //! The text form of modules and functions.
 //!
 //! Values and blocks are numbered anew, densely, in the order in which they stand: the text of a
-//! function depends on its shape only, not on what passes created and removed on the way to it. Broken
-//! functions print too (a verifier's error quotes them): what does not resolve is marked with `?`.
+//! function depends on its shape only, not on what passes created and removed on the way to it.
+//! Broken functions print too (a verifier's error quotes them): what does not resolve is marked
+//! with `?`.
 
 use crate::{
     BinOp, Block, BlockCall, Cond, Env, Func, Function, Inst, InstData, Line, Module, Table,
@@ -35,16 +36,16 @@ impl Names {
         };
         let mut next_value = 0;
         let mut define = |values: &mut SecondaryMap<Value, u32>, value: Value| {
-            if values[value] == UNNAMED {
+            if func.values.is_valid(value) && values[value] == UNNAMED {
                 values[value] = next_value;
                 next_value += 1;
             }
         };
         for (index, &block) in (0..).zip(&func.order) {
+            let Some(data) = func.blocks.get(block) else { continue };
             if names.blocks[block] == UNNAMED {
                 names.blocks[block] = index;
             }
-            let Some(data) = func.blocks.get(block) else { continue };
             data.params.iter().for_each(|&v| define(&mut names.values, v));
             for &inst in &data.insts {
                 if let Some(value) = func.results[inst].expand() {

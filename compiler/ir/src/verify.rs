@@ -1,12 +1,12 @@
 //! Says whether a module means something, and the same thing to every reader.
 //!
-//! [`Verified`] can be made here only, so that code generators that ask for it never see a module with
-//! an undefined value, a load that no guard covers, or a cycle. What it guarantees:
+//! [`Verified`] can be made here only, so that code generators that ask for it never see a module
+//! with an undefined value, a load that no guard covers, or a cycle. What it guarantees:
 //!
 //! - all names resolve; each block stands once in the order; edges carry what their target takes;
 //! - each value is defined once, in a place that dominates its uses, and has the type they want;
-//! - each load reads bytes that a guard promised, in a place that the guard's good side dominates, while
-//!   the packet has not moved;
+//! - each load reads bytes that a guard promised, in a place that the guard's good side dominates,
+//!   while the packet has not moved;
 //! - neither blocks nor functions form cycles: every program ends;
 //! - tables are sorted, and their ranges neither overlap nor touch.
 

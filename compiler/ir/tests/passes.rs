@@ -1,8 +1,8 @@
 //! Passes alone, from text to text.
 //!
-//! A case is a module, valid as it stands. Its first line names the passes to run, in order (`O2` is the
-//! whole pipeline); what comes out is written below the module as comments. `L4C_BLESS=1 cargo test -p
-//! l4c-ir --test passes` writes what came out into the cases.
+//! A case is a module, valid as it stands. Its first line names the passes to run, in order (`O2`
+//! is the whole pipeline); what comes out is written below the module as comments. `L4C_BLESS=1
+//! cargo test -p l4c-ir --test passes` writes what came out into the cases.
 
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 

@@ -7,8 +7,8 @@ use l4c_ir::{BinOp, Builder, Cond, Env, Function, Line, LineData, Module, Width,
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Rules of protocol, port and address, as lowering makes them: five blocks each. `protocol` picks the
-/// protocol of a rule.
+/// Rules of protocol, port and address, as lowering makes them: five blocks each. `protocol` picks
+/// the protocol of a rule.
 fn rules(count: u64, protocol: impl Fn(u64) -> u64) -> Module {
     let mut module = Module::default();
     let mut func = Function::new("rules");
@@ -53,8 +53,8 @@ fn rules(count: u64, protocol: impl Fn(u64) -> u64) -> Module {
     module
 }
 
-/// Time that this thread has spent on a processor, so that the machine's other work does not count; time
-/// passed, where the kernel does not tell.
+/// Time that this thread has spent on a processor, so that the machine's other work does not count;
+/// time passed, where the kernel does not tell.
 fn now() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

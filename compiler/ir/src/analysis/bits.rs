@@ -158,7 +158,8 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
     }
 }
 
-/// What is known of a block's parameters, once all predecessors are known. The entry's can be anything.
+/// What is known of a block's parameters, once all predecessors are known. The entry's can be
+/// anything.
 pub(crate) fn bind_params(
     func: &Function,
     cfg: &Cfg,

@@ -70,8 +70,8 @@ impl Dominators {
         }
     }
 
-    /// The closest block through which all paths to `block` go; none for the entry and for blocks that
-    /// cannot be reached.
+    /// The closest block through which all paths to `block` go; none for the entry and for blocks
+    /// that cannot be reached.
     #[must_use]
     pub fn idom(&self, block: Block) -> Option<Block> {
         self.idom[block].expand()
@@ -83,8 +83,8 @@ impl Dominators {
         &self.children[block]
     }
 
-    /// Whether all paths to `b` go through `a`; a block dominates itself. False if `a` or `b` cannot be
-    /// reached.
+    /// Whether all paths to `b` go through `a`; a block dominates itself. False if `a` or `b`
+    /// cannot be reached.
     #[must_use]
     pub fn dominates(&self, a: Block, b: Block) -> bool {
         let (a, b) = (self.span[a], self.span[b]);

@@ -6,9 +6,9 @@ use cranelift_entity::SecondaryMap;
 
 /// Numbers stretches of the program in which the packet does not move.
 ///
-/// Two places that one of them dominates are in the same epoch exactly if no path between them moves the
-/// packet: where paths of different epochs meet, a new one begins. Pointers of one epoch are not to be
-/// used in another.
+/// Two places that one of them dominates are in the same epoch exactly if no path between them
+/// moves the packet: where paths of different epochs meet, a new one begins. Pointers of one epoch
+/// are not to be used in another.
 #[derive(Debug)]
 pub struct PacketEpochs {
     start: SecondaryMap<Block, u32>,

@@ -66,7 +66,8 @@ fn bits_of_a_function() {
     assert_eq!(maxima, expected);
 }
 
-/// What is said of all numbers with some bits is true of each of them: all 3-bit patterns, all operations.
+/// What is said of all numbers with some bits is true of each of them: all 3-bit patterns, all
+/// operations.
 #[test]
 fn bits_are_sound() {
     let patterns: Vec<KnownBits> = (0..27_u32)

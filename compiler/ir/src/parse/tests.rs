@@ -73,9 +73,9 @@ fn broken_modules_print() {
     let func = module.entry.unwrap();
     module.funcs[func].order.clear();
     module.funcs[func].order.push(crate::Block::from_u32(77));
-    assert!(module.to_string().contains("block0:"));
+    assert!(module.to_string().contains("block?77:"));
     module.funcs.values_mut().last().unwrap().order.pop();
-    assert!(module.to_string().contains("block?"));
+    assert!(module.to_string().contains("block?2(v1)"));
     assert_eq!(Module::default().to_string(), "counters 0\n");
 }
 

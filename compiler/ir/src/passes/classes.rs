@@ -1,8 +1,8 @@
 //! Which values are equal wherever they stand.
 //!
-//! In an acyclic function each value is computed at most once on a packet, so that two instructions with
-//! equal opcodes and operands give the same number even if neither dominates the other. Loads and calls
-//! are left apart: each is its own class.
+//! In an acyclic function each value is computed at most once on a packet, so that two instructions
+//! with equal opcodes and operands give the same number even if neither dominates the other. Loads
+//! and calls are left apart: each is its own class.
 
 use crate::analysis::{Cfg, KnownBits, known_bits};
 use crate::{BinOp, Env, Function, InstData, Table, Value, Width};
@@ -94,7 +94,8 @@ impl Classes {
         self.intern(ClassDef::Const(n), KnownBits::constant(n))
     }
 
-    /// The class of what is defined so, made if it is new. `bits` is what is known beside the definition.
+    /// The class of what is defined so, made if it is new. `bits` is what is known beside the
+    /// definition.
     fn intern(&mut self, def: ClassDef, bits: KnownBits) -> Class {
         let derived = match def {
             ClassDef::Opaque(_) | ClassDef::Env(_) => bits,
@@ -113,7 +114,8 @@ impl Classes {
         })
     }
 
-    /// The class of what an instruction gives when its operands have the classes that `operand` says.
+    /// The class of what an instruction gives when its operands have the classes that `operand`
+    /// says.
     pub(super) fn of_inst(
         &mut self,
         data: &InstData,

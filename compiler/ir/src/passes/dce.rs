@@ -1,5 +1,5 @@
-//! Removes what nobody uses: blocks without a way in, instructions whose result is not read, guards both
-//! of whose sides do the same.
+//! Removes what nobody uses: blocks without a way in, instructions whose result is not read, guards
+//! both of whose sides do the same.
 //!
 //! A guard is a branch: that its pointer is unused is not enough.
 
@@ -18,7 +18,8 @@ pub(super) fn run(func: &mut Function) -> bool {
     changed | drop_unused(func)
 }
 
-/// Ends `block` with a jump, if it ends with a guard whose good side only goes where the other goes.
+/// Ends `block` with a jump, if it ends with a guard whose good side only goes where the other
+/// goes.
 fn drop_guard(func: &mut Function, block: Block) -> bool {
     let Term::Guard { ok, fail, .. } = &func.blocks[block].term else { return false };
     let good = &func.blocks[*ok];

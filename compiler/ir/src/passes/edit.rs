@@ -47,8 +47,8 @@ impl Aliases {
     }
 }
 
-/// Whether the packet moves anywhere in `func`: what is read of it and of its surroundings is then not the
-/// same everywhere, and passes that count on that leave the function alone.
+/// Whether the packet moves anywhere in `func`: what is read of it and of its surroundings is then
+/// not the same everywhere, and passes that count on that leave the function alone.
 pub(super) fn moves_packet(func: &Function) -> bool {
     let mut insts = func.order.iter().flat_map(|&block| &func.blocks[block].insts);
     insts.any(|&inst| func.insts[inst].moves_packet())
@@ -95,8 +95,8 @@ pub(super) fn def_of(func: &Function, value: Value) -> Option<&InstData> {
     }
 }
 
-/// Gives each block its own copy of the constants it uses, so that they tie no blocks together. True if
-/// any was copied.
+/// Gives each block its own copy of the constants it uses, so that they tie no blocks together.
+/// True if any was copied.
 pub(super) fn localize_constants(func: &mut Function) -> bool {
     let mut changed = false;
     let blocks = func.order.clone();

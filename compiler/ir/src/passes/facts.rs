@@ -59,8 +59,8 @@ impl<K: Copy + Eq + Hash, V: Copy> Scoped<K, V> {
     }
 }
 
-/// What is known on the way to a place. If it contradicts itself, the place is never reached, and any
-/// answer is right.
+/// What is known on the way to a place. If it contradicts itself, the place is never reached, and
+/// any answer is right.
 pub(super) struct Facts {
     relations: Scoped<(Class, Class), u8>,
     ranges: Scoped<Class, (u64, u64)>,
@@ -252,8 +252,9 @@ fn add(known: KnownBits, more: KnownBits) -> KnownBits {
     if known.contradicts(more) { known } else { known.both(more) }
 }
 
-/// Where a guard ends, counted from a base (none is the packet's start). Two guards of one base whose
-/// ends are `a <= b`: if the first fails, so does the second. That would not hold if the sums could wrap.
+/// Where a guard ends, counted from a base (none is the packet's start). Two guards of one base
+/// whose ends are `a <= b`: if the first fails, so does the second. That would not hold if the sums
+/// could wrap.
 fn reach(classes: &Classes, off: Class, len_bytes: u32) -> (Option<Class>, u64) {
     let len = u64::from(len_bytes);
     match classes.def(off) {

@@ -1,8 +1,8 @@
 //! Folds constants and arithmetic, and compares packet bytes as they lie.
 //!
-//! A field is loaded, brought into the packet's byte order, masked, shifted and compared to a number. For
-//! equality all of that can be done to the number instead, once, at compile time: what is left is a load,
-//! maybe a mask, and the comparison.
+//! A field is loaded, brought into the packet's byte order, masked, shifted and compared to a
+//! number. For equality all of that can be done to the number instead, once, at compile time: what
+//! is left is a load, maybe a mask, and the comparison.
 
 use super::edit::{Aliases, append, append_const, def_of, drop_unreachable};
 use crate::analysis::{Cfg, KnownBits, bind_params, of_inst};
@@ -278,8 +278,8 @@ impl Fold<'_> {
         }
     }
 
-    /// `(x, m)` so that `value == n` exactly if `x == m`, and `x` is cheaper: what was done to the packet's
-    /// bytes is undone on the number. `n` fits the known bits of `value`.
+    /// `(x, m)` so that `value == n` exactly if `x == m`, and `x` is cheaper: what was done to the
+    /// packet's bytes is undone on the number. `n` fits the known bits of `value`.
     fn undo(&mut self, value: Value, n: u64) -> Option<(Value, u64)> {
         if self.bits[value].contradicts(KnownBits::constant(n)) {
             return None;

@@ -1,5 +1,5 @@
-//! Random verified modules, for tests: every opcode, few numbers, so that tests repeat and imply each
-//! other.
+//! Random verified modules, for tests: every opcode, few numbers, so that tests repeat and imply
+//! each other.
 
 use crate::analysis::{Cfg, Dominators};
 use crate::{

@@ -1,11 +1,11 @@
 //! Fewer guards: of several that look at bytes of one place, one is enough.
 //!
-//! *Merging*: a guard in the good side of another that covers it always holds; it goes, and its loads
-//! read through the other's pointer. *Widening*: where the good side of a guard does nothing but come to
-//! a second one with the same way out, the first takes the bytes of both.
+//! *Merging*: a guard in the good side of another that covers it always holds; it goes, and its
+//! loads read through the other's pointer. *Widening*: where the good side of a guard does nothing
+//! but come to a second one with the same way out, the first takes the bytes of both.
 //!
-//! Offsets are a base plus a number. That sums may wrap does no harm: once the first guard has held,
-//! its offset lies in the packet, and what lies a few bytes further on cannot wrap.
+//! Offsets are a base plus a number. That sums may wrap does no harm: once the first guard has
+//! held, its offset lies in the packet, and what lies a few bytes further on cannot wrap.
 
 use super::classes::{Class, ClassDef, Classes};
 use super::edit::{append, append_const, def_of, drop_unreachable};
@@ -81,8 +81,8 @@ struct Guards<'f> {
     classes: Classes,
     epochs: PacketEpochs,
     held: HashMap<Base, Vec<Held>>,
-    /// For the pointer of a guard that went: the pointer that stands for it. For all pointers seen: where
-    /// from the base they point.
+    /// For the pointer of a guard that went: the pointer that stands for it. For all pointers seen:
+    /// where from the base they point.
     roots: SecondaryMap<Value, Option<(Value, u64)>>,
     /// Where the pointers of guards that stay point now.
     starts: SecondaryMap<Value, u64>,

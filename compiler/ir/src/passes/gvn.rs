@@ -1,11 +1,12 @@
 //! Global value numbering: what a dominating instruction has computed is not computed again.
 //!
-//! Three kinds of instruction are numbered within one source line only: loads, reads of the packet's
-//! surroundings and table lookups. A load that serves several rules stays in a register across them, and
-//! each comparison on the way leaves the kernel's verifier with another idea of that register: its states
-//! no longer merge where rules meet, and their number grows with the square of the rules. A second load
-//! costs one instruction and is forgotten. Arithmetic on parameters and numbers is free of this: a few
-//! words of the parsed header that are compared to few numbers.
+//! Three kinds of instruction are numbered within one source line only: loads, reads of the
+//! packet's surroundings and table lookups. A load that serves several rules stays in a register
+//! across them, and each comparison on the way leaves the kernel's verifier with another idea of
+//! that register: its states no longer merge where rules meet, and their number grows with the
+//! square of the rules. A second load costs one instruction and is forgotten. Arithmetic on
+//! parameters and numbers is free of this: a few words of the parsed header that are compared to
+//! few numbers.
 //!
 //! Constants keep to their block: a constant is an operand of the machine, not a register.
 

@@ -1,5 +1,5 @@
-//! Brings the graph into its smallest form: straight lines of blocks become one block, branches to one
-//! place become jumps, parameters that are unused or always get the same number go.
+//! Brings the graph into its smallest form: straight lines of blocks become one block, branches to
+//! one place become jumps, parameters that are unused or always get the same number go.
 
 use super::edit::{Aliases, drop_unreachable, same_call};
 use crate::analysis::{Cfg, UseCounts};
@@ -112,8 +112,8 @@ fn drop_params(func: &mut Function) -> bool {
     changed
 }
 
-/// What parameter `index` of `block` is, as far as its arguments agree. That all ways in bring the same
-/// value says that its definition dominates the block.
+/// What parameter `index` of `block` is, as far as its arguments agree. That all ways in bring the
+/// same value says that its definition dominates the block.
 fn fate(func: &Function, cfg: &Cfg, aliases: &Aliases, block: Block, index: usize) -> Fate {
     let mut first: Option<Value> = None;
     let (mut same_value, mut same_number) = (true, true);

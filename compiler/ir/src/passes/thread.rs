@@ -1,15 +1,16 @@
-//! Branch threading: an edge whose outcome at the next test is known goes where the test would send it.
+//! Branch threading: an edge whose outcome at the next test is known goes where the test would send
+//! it.
 //!
-//! A list of rules tests the same protocol in each rule. Where the first rule fails on its port, the
-//! protocol is known, and the edge to the second rule leads past its test, or past the whole rule. Nothing
-//! is copied but constants, so that the code never grows.
+//! A list of rules tests the same protocol in each rule. Where the first rule fails on its port,
+//! the protocol is known, and the edge to the second rule leads past its test, or past the whole
+//! rule. Nothing is copied but constants, so that the code never grows.
 //!
-//! Facts come from the branches that dominate an edge and from the edge itself. A block is led past if it
-//! only tests: no effect, nothing defined in it is used outside. Dominance of definitions over uses stays
-//! intact, since such blocks define nothing that others need.
+//! Facts come from the branches that dominate an edge and from the edge itself. A block is led past
+//! if it only tests: no effect, nothing defined in it is used outside. Dominance of definitions
+//! over uses stays intact, since such blocks define nothing that others need.
 //!
-//! Blocks are visited after all that they lead to: edges further on lead far already, and each edge takes
-//! a few steps.
+//! Blocks are visited after all that they lead to: edges further on lead far already, and each edge
+//! takes a few steps.
 
 use super::classes::{Class, Classes};
 use super::edit::{append_const, drop_unreachable, localize_constants, moves_packet, same_call};
@@ -42,8 +43,8 @@ pub(super) fn run(func: &mut Function) -> bool {
         changed: false,
         func,
     };
-    // Blocks that dominate the one at hand, how many of their children are visited, and what was known
-    // before them. Children go last first: see above.
+    // Blocks that dominate the one at hand, how many of their children are visited, and what was
+    // known before them. Children go last first: see above.
     let mut stack = vec![(entry, 0, threader.facts.mark())];
     while let Some((block, visited, mark)) = stack.last_mut() {
         let (block, children) = (*block, dominators.children(*block));
@@ -204,7 +205,8 @@ impl Threader<'_> {
         self.changed = true;
     }
 
-    /// Where `block` leads when its parameters get `args`, if that is known and nothing else happens.
+    /// Where `block` leads when its parameters get `args`, if that is known and nothing else
+    /// happens.
     fn step(&mut self, block: Block, args: &[Operand]) -> Option<(Block, Vec<Operand>)> {
         if !self.tests.contains(block) {
             return None;
