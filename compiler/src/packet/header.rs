@@ -57,8 +57,8 @@ pub(super) const FORMS: &[Form] = &[
         &[156, 64, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0],
     ),
     ("udp", Kind::Transport(Transport::Udp), &[156, 64, 0, 9, 0, 0, 0, 0]),
-    ("icmp", Kind::Transport(Transport::Icmp), &[8, 0, 0, 0, 0, 1, 0, 1]),
-    ("icmp6", Kind::Transport(Transport::Icmp6), &[128, 0, 0, 0, 0, 1, 0, 1]),
+    ("icmp", Kind::Transport(Transport::Icmp), &[8, 0, 0, 0, 0, 0, 0, 0]),
+    ("icmp6", Kind::Transport(Transport::Icmp6), &[128, 0, 0, 0, 0, 0, 0, 0]),
     ("payload", Kind::Payload, &[]),
 ];
 

@@ -172,33 +172,40 @@ pub(super) fn set(
             layer,
         )]);
     };
-    let Some((field, place)) = find(&layer.node, header.kind, &name.node) else {
-        return match value {
-            None => set_flag(header, layer, name),
-            Some(_) => Err(vec![mistakes::unknown_field(name, layer, header.kind)]),
-        };
+    let found = find(&layer.node, header.kind, &name.node);
+    let (place, raw) = match (found, value) {
+        (Some((field, place)), Some(value)) => (place, raw(field, place, value, values)?),
+        (Some((field, place)), None) if field.ty == Ty::Bit => (place, 1),
+        // `ack` is a number of TCP and a flag; alone it is the flag.
+        (found, None) => return set_flag(header, layer, name, found.is_some()),
+        (None, Some(_)) => return Err(vec![mistakes::unknown_field(name, layer, header.kind)]),
     };
     if is_given(header, place) {
         return Err(vec![mistakes::given_twice(name)]);
     }
-    let raw = match value {
-        Some(value) => raw(field, place, value, values)?,
-        None if field.ty == Ty::Bit => 1,
-        None => return Err(vec![mistakes::no_value(name)]),
-    };
     put(header, place, raw);
     Ok(())
 }
 
 /// A flag by its own name, `tcp(syn, ack)`: the first one clears the flags that are there if none is given.
-fn set_flag(header: &mut Header, layer: &Name, name: &Name) -> Result<(), Vec<Diag>> {
+/// `is_field`: there is a field of that name too.
+fn set_flag(
+    header: &mut Header,
+    layer: &Name,
+    name: &Name,
+    is_field: bool,
+) -> Result<(), Vec<Diag>> {
     let known = FIELDS.iter().filter(|field| field.ty == Ty::Flags).find_map(|field| {
         let (_, bit) = field.names.iter().find(|(word, _)| *word == name.node)?;
         let (_, place) = place_in(field, header.kind)?;
         Some((place, u128::from(*bit)))
     });
     let Some((place, bit)) = known else {
-        return Err(vec![mistakes::unknown_field(name, layer, header.kind)]);
+        return Err(vec![if is_field {
+            mistakes::no_value(name)
+        } else {
+            mistakes::unknown_field(name, layer, header.kind)
+        }]);
     };
     let before = if is_given(header, place) { current(header, place) } else { 0 };
     put(header, place, before | bit);

@@ -1,1 +1,6 @@
-//! Tests.
+//! Tests of the reference evaluator. Packets come from a packet library, not from the field table.
+
+mod fields;
+mod headers;
+mod rules;
+mod sample;
