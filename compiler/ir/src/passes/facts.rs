@@ -1,5 +1,8 @@
 //! What the branches taken so far say about values.
 
+#[cfg(test)]
+mod tests;
+
 use super::classes::{Class, ClassDef, Classes};
 use crate::analysis::KnownBits;
 use crate::{BinOp, Cond};
