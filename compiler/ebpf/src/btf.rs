@@ -83,7 +83,14 @@ impl Btf {
         off
     }
 
-    fn add(&mut self, name: &str, kind: Kind, vlen: usize, size_or_type: u32, rest: &[u32]) -> TypeId {
+    fn add(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        vlen: usize,
+        size_or_type: u32,
+        rest: &[u32],
+    ) -> TypeId {
         let name = self.string(name);
         let info = (kind as u32) << 24 | vlen as u32;
         for word in [name, info, size_or_type].iter().chain(rest) {
@@ -94,7 +101,7 @@ impl Btf {
     }
 
     pub fn int(&mut self, name: &str, bytes: u32, signed: bool) -> TypeId {
-        let encoding = if signed { INT_SIGNED } else { 0 } | 8 * bytes;
+        let encoding = 8 * bytes | if signed { INT_SIGNED } else { 0 };
         self.add(name, Kind::Int, 0, bytes, &[encoding])
     }
 

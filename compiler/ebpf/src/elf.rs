@@ -151,13 +151,12 @@ impl<'a> Writer<'a> {
     fn maps(&mut self, manifest: &Manifest, types: &Types) {
         let linked = self.linked;
         let section = self.section(".maps", SectionKind::Data);
-        let value = self.btf.structure(
-            "l4c_counter",
-            &[("packets", types.u64, 8), ("bytes", types.u64, 8)],
-        );
+        let value = self
+            .btf
+            .structure("l4c_counter", &[("packets", types.u64, 8), ("bytes", types.u64, 8)]);
         let (key, value) = (self.btf.ptr(types.u32), self.btf.ptr(value));
         let mut vars = Vec::new();
-        for (map, program) in manifest.maps.iter().zip(linked.programs) {
+        for (map, program) in manifest.maps.iter().zip(&linked.programs) {
             let mut number = |n: u32| {
                 let array = self.btf.array(types.int, types.u32, n);
                 self.btf.ptr(array)
@@ -197,8 +196,7 @@ impl<'a> Writer<'a> {
         let section = self.section(&format!(".rodata.{name}"), SectionKind::ReadOnlyData);
         self.object.append_section_data(section, &bytes, INSN_BYTES);
         let place = (0, bytes.len() as u64);
-        let symbol =
-            self.symbol(&name, section, place, SymbolKind::Data, SymbolScope::Compilation);
+        let symbol = self.symbol(&name, section, place, SymbolKind::Data, SymbolScope::Compilation);
         self.tables.insert(name, (symbol, bytes));
         symbol
     }
@@ -261,14 +259,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn function_info(
-        &mut self,
-        unit: &Unit,
-        context: TypeId,
-        types: &Types,
-        out: &mut ExtSection,
-    ) {
-        let module = self.linked.programs[unit.program].module;
+    fn function_info(&mut self, unit: &Unit, context: TypeId, types: &Types, out: &mut ExtSection) {
+        let module = &self.linked.programs[unit.program].module;
         let count = module.funcs[unit.func].params().len();
         let names: Vec<String> = (0..count).map(|n| format!("a{n}")).collect();
         let mut params = vec![("ctx", context)];

@@ -15,6 +15,7 @@ mod link;
 mod listing;
 mod live;
 mod mach;
+mod outline;
 mod regalloc;
 mod select;
 mod table;

@@ -13,7 +13,7 @@ const FRAME_UNIT_BYTES: u64 = 32;
 /// # Errors
 /// The first limit that is exceeded.
 pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
-    for program in linked.programs {
+    for program in &linked.programs {
         for name in [&program.hook.name, &program.hook.counter_map] {
             check_one(Limit::NameBytes, name.len() as u64, || (name.clone(), None))?;
         }

@@ -4,9 +4,11 @@ use crate::Program;
 use crate::asm::{self, Bytes};
 use crate::error::Error;
 use crate::mach::{Callee, Code, Op};
-use crate::{regalloc, select};
+use crate::{outline, regalloc, select};
 use cranelift_entity::EntityRef;
-use l4c_ir::{Func, LineData};
+use l4c_ir::{Func, LineData, Module, Verified};
+use l4c_manifest::Hook;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Section of all functions but the programs' entries.
@@ -26,9 +28,15 @@ pub struct Unit {
     pub stack_bytes: u32,
 }
 
+/// A program as it is compiled.
+pub struct Prepared<'p> {
+    pub hook: &'p Hook,
+    pub module: Cow<'p, Verified<Module>>,
+}
+
 /// All functions of an object.
 pub struct Linked<'p> {
-    pub programs: &'p [Program<'p>],
+    pub programs: Vec<Prepared<'p>>,
     /// Program by program, the entry first.
     pub units: Vec<Unit>,
     symbols: BTreeMap<(usize, Func), String>,
@@ -43,7 +51,7 @@ impl Linked<'_> {
     /// The source line of a function's first instruction that has one; else the hook's first rule, or a
     /// line that names the function.
     pub fn first_line(&self, unit: &Unit) -> LineData {
-        let Program { hook, module } = &self.programs[unit.program];
+        let Prepared { hook, module } = &self.programs[unit.program];
         if let Some(&(_, line)) = unit.bytes.lines.first() {
             return module.lines[line].clone();
         }
@@ -59,10 +67,12 @@ impl Linked<'_> {
 ///
 /// # Errors
 /// What selection and register allocation refuse.
-pub fn link<'p>(programs: &'p [Program<'p>]) -> Result<Linked<'p>, Error> {
+pub fn link<'p>(programs: &[Program<'p>]) -> Result<Linked<'p>, Error> {
     let mut names = Names::new(programs);
-    let mut linked = Linked { programs, units: Vec::new(), symbols: BTreeMap::new() };
+    let mut linked = Linked { programs: Vec::new(), units: Vec::new(), symbols: BTreeMap::new() };
     for (program, Program { hook, module }) in programs.iter().enumerate() {
+        let prepared = Prepared { hook, module: outline::counts(module)? };
+        let module = &prepared.module;
         let Some(entry) = module.entry.expand() else {
             return Err(Error::Bug(format!("program {} has no entry", hook.name)));
         };
@@ -71,7 +81,7 @@ pub fn link<'p>(programs: &'p [Program<'p>]) -> Result<Linked<'p>, Error> {
         let mut units = Vec::new();
         while let Some(func) = todo.pop_first() {
             done.insert(func);
-            let unit = compile(&programs[program], program, func, func == entry)?;
+            let unit = compile(&prepared, program, func, func == entry)?;
             todo.extend(callees(&unit).filter(|f| !done.contains(f)));
             units.push(unit);
         }
@@ -85,6 +95,7 @@ pub fn link<'p>(programs: &'p [Program<'p>]) -> Result<Linked<'p>, Error> {
             linked.symbols.insert((program, unit.func), unit.symbol.clone());
         }
         linked.units.append(&mut units);
+        linked.programs.push(prepared);
     }
     Ok(linked)
 }
@@ -98,7 +109,7 @@ pub fn callees(unit: &Unit) -> impl Iterator<Item = Func> {
 }
 
 fn compile(
-    program: &Program<'_>,
+    program: &Prepared<'_>,
     index: usize,
     func: Func,
     is_entry: bool,
@@ -106,14 +117,14 @@ fn compile(
     let kind = program.hook.kind;
     let function = &program.module.funcs[func];
     let machine = || {
-        let (code, stack_bytes) = regalloc::allocate(select::select(program.module, func, kind)?)?;
+        let (code, stack_bytes) = regalloc::allocate(select::select(&program.module, func, kind)?)?;
         let bytes = asm::encode(&code)?;
         Ok((code, stack_bytes, bytes))
     };
     let (code, stack_bytes, bytes) = machine().map_err(|error| match error {
         Error::Bug(text) => {
-            let (module, number) = (program.module, func.index());
-            Error::Bug(format!("{text}, in function {number}, {}:\n{}", function.name, **module))
+            let (module, number) = (&program.module, func.index());
+            Error::Bug(format!("{text}, in function {number}, {}:\n{}", function.name, ***module))
         }
         Error::Limit { .. } => error,
     })?;

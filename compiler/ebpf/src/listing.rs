@@ -15,7 +15,7 @@ pub fn listing(linked: &Linked<'_>) -> String {
 }
 
 fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
-    let module: &Module = linked.programs[unit.program].module;
+    let module: &Module = &linked.programs[unit.program].module;
     if !out.is_empty() {
         out.push('\n');
     }

@@ -189,7 +189,8 @@ impl Marks {
         }
         for visit in visits {
             let (start, end) = (blocks.starts[visit.block], blocks.starts[visit.block + 1]);
-            let from = if self.alive_in[visit.block] == mark { read_at(start) } else { visit.first.0 };
+            let from =
+                if self.alive_in[visit.block] == mark { read_at(start) } else { visit.first.0 };
             let to = if self.alive_out[visit.block] == mark { read_at(end) } else { visit.last.1 };
             spans.push((from, to));
         }

@@ -147,28 +147,71 @@ pub enum Arg {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// `dst = dst alu src`, or `dst = src`.
-    Alu { wide: bool, alu: Alu, dst: Reg, src: Src },
+    Alu {
+        wide: bool,
+        alu: Alu,
+        dst: Reg,
+        src: Src,
+    },
     /// Reverses the low bytes of `dst`, clears the rest.
-    Swap { width: Width, dst: Reg },
+    Swap {
+        width: Width,
+        dst: Reg,
+    },
     /// Any number; two slots.
-    Const { dst: Reg, value: u64 },
+    Const {
+        dst: Reg,
+        value: u64,
+    },
     /// An address the loader knows; two slots.
-    Address { dst: Reg, symbol: Symbol },
+    Address {
+        dst: Reg,
+        symbol: Symbol,
+    },
     /// Zero-extending.
-    Load { width: Width, dst: Reg, base: Reg, off: i16 },
-    Store { width: Width, base: Reg, off: i16, src: Src },
+    Load {
+        width: Width,
+        dst: Reg,
+        base: Reg,
+        off: i16,
+    },
+    Store {
+        width: Width,
+        base: Reg,
+        off: i16,
+        src: Src,
+    },
     /// With `wide`, an immediate is never negative.
-    Branch { wide: bool, test: Test, lhs: Reg, rhs: Src, to: Label },
+    Branch {
+        wide: bool,
+        test: Test,
+        lhs: Reg,
+        rhs: Src,
+        to: Label,
+    },
     Jump(Label),
     Label(Label),
     /// Arguments go to r1 and up, the result comes from r0. Destroys r0 to r5.
-    Call { callee: Callee, args: Vec<Arg>, ret: Option<Reg> },
+    Call {
+        callee: Callee,
+        args: Vec<Arg>,
+        ret: Option<Reg>,
+    },
     /// All at once: each left side gets what its right side was before. `tmp` may be used on the way.
-    Moves { moves: Vec<(Reg, Src)>, tmp: Reg },
+    Moves {
+        moves: Vec<(Reg, Src)>,
+        tmp: Reg,
+    },
     /// Reads a virtual register that lives in the frame.
-    Fill { dst: Reg, from: Reg },
+    Fill {
+        dst: Reg,
+        from: Reg,
+    },
     /// Writes a virtual register that lives in the frame.
-    Spill { to: Reg, src: Src },
+    Spill {
+        to: Reg,
+        src: Src,
+    },
     Exit,
 }
 

@@ -26,8 +26,9 @@ pub enum Place {
     Slot(u32),
 }
 
-/// Registers in the order in which they are tried: those that calls destroy first.
-const POOL: [u32; 9] = [0, 1, 2, 3, 4, 5, 7, 8, 9];
+/// Registers in the order in which they are tried: those that calls destroy first, and of these the ones
+/// that few calls want for arguments and results.
+const POOL: [u32; 9] = [5, 4, 3, 2, 1, 0, 7, 8, 9];
 /// How many of [`POOL`] calls destroy.
 const DESTROYED: usize = 6;
 /// More rounds than any function needs: each puts at least one virtual register into the frame, and all
@@ -100,9 +101,9 @@ fn place(
             },
         });
         let free = hinted.chain(POOL.map(Reg::machine)).find(|r| {
-            POOL.iter().position(|&n| Reg::machine(n) == *r).is_some_and(|at| {
-                taken[at].is_free(&lives.spans[reg])
-            })
+            POOL.iter()
+                .position(|&n| Reg::machine(n) == *r)
+                .is_some_and(|at| taken[at].is_free(&lives.spans[reg]))
         });
         match free {
             Some(machine) => {
@@ -195,19 +196,17 @@ fn spill(code: &mut Code, in_frame: &[bool]) {
     let is_framed = |reg: Reg| reg.index().is_some_and(|r| in_frame.get(r) == Some(&true));
     for (op, line) in std::mem::take(&mut code.ops) {
         match op {
-            Op::Alu { wide: true, alu: Alu::Mov, dst, src } if is_framed(dst) => {
-                match src {
-                    Src::Reg(from) if is_framed(from) => {
-                        let dst_tmp = code.fresh(true);
-                        code.ops.push((Op::Fill { dst: dst_tmp, from }, line));
-                        let src = Src::Reg(dst_tmp);
-                        code.ops.push((Op::Spill { to: dst, src }, line));
-                    }
-                    Src::Reg(_) | Src::Imm(_) => {
-                        code.ops.push((Op::Spill { to: dst, src }, line));
-                    }
+            Op::Alu { wide: true, alu: Alu::Mov, dst, src } if is_framed(dst) => match src {
+                Src::Reg(from) if is_framed(from) => {
+                    let dst_tmp = code.fresh(true);
+                    code.ops.push((Op::Fill { dst: dst_tmp, from }, line));
+                    let src = Src::Reg(dst_tmp);
+                    code.ops.push((Op::Spill { to: dst, src }, line));
                 }
-            }
+                Src::Reg(_) | Src::Imm(_) => {
+                    code.ops.push((Op::Spill { to: dst, src }, line));
+                }
+            },
             Op::Alu { wide: true, alu: Alu::Mov, dst, src: Src::Reg(from) } if is_framed(from) => {
                 code.ops.push((Op::Fill { dst, from }, line));
             }

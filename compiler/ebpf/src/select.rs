@@ -231,8 +231,7 @@ impl Select<'_> {
 
     /// An `and` whose only use is the comparison with zero that ends its block becomes a bit test there.
     fn find_fused(&mut self, block: Block) {
-        let Term::Br { cond: Cond::Eq | Cond::Ne, args: [a, b], .. } =
-            self.func.blocks[block].term
+        let Term::Br { cond: Cond::Eq | Cond::Ne, args: [a, b], .. } = self.func.blocks[block].term
         else {
             return;
         };
@@ -294,8 +293,7 @@ impl Select<'_> {
 
     fn binary(&mut self, op: BinOp, args: [Value; 2], result: Value) {
         let [mut a, mut b] = args;
-        let commutes =
-            matches!(op, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
+        let commutes = matches!(op, BinOp::Add | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor);
         let b_ends_here = self.uses.of(b) == 1 && self.uses.of(a) > 1;
         let is_const = |v| self.func.constant(v).is_some();
         if commutes && !is_const(b) && (is_const(a) || b_ends_here) {
@@ -408,6 +406,12 @@ impl Select<'_> {
         }
     }
 
+    /// True if what a comparison tells of the value may be remembered after it.
+    fn is_used_elsewhere(&self, value: Value) -> bool {
+        let is_param = matches!(self.func.values[value].def, ValueDef::Param(..));
+        self.func.constant(value).is_none() && (is_param || self.uses.of(value) > 1)
+    }
+
     fn br(
         &mut self,
         block: Block,
@@ -424,11 +428,17 @@ impl Select<'_> {
             (cond, a, b) = (cond.swap_args(), b, a);
         }
         let bits = if self.fused[a] { self.bit_test(block, a) } else { None };
+        let tells = self.is_used_elsewhere(a) || self.is_used_elsewhere(b);
         let invert = match (cond, bits) {
-            // A bit test jumps where a bit is set, an equality where the sides are equal.
-            (Cond::Eq, Some(_)) | (Cond::Ne, None) => true,
-            (Cond::Ne, Some(_)) | (Cond::Eq, None) => false,
-            (Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, _) => self.next == Some(then.block),
+            // A bit test jumps where a bit is set, an equality that tells where the sides are equal.
+            (Cond::Eq, Some(_)) => true,
+            (Cond::Ne, Some(_)) => false,
+            (Cond::Ne, None) if tells => true,
+            (Cond::Eq, None) if tells => false,
+            (Cond::Eq | Cond::Ne | Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, None) => {
+                self.next == Some(then.block)
+            }
+            (Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, Some(_)) => false,
         };
         let (then, otherwise, cond) =
             if invert { (otherwise, then, cond.negate()) } else { (then, otherwise, cond) };

@@ -203,8 +203,7 @@ impl Finish<'_> {
                 continue;
             }
             let broken = pending[0].1;
-            let through_frame =
-                pending.iter().any(|m| matches!(m, (End::Frame(_), End::Frame(_))));
+            let through_frame = pending.iter().any(|m| matches!(m, (End::Frame(_), End::Frame(_))));
             let spare = match tmp {
                 Some(tmp) if !through_frame => End::Reg(tmp),
                 Some(_) | None => {

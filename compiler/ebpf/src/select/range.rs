@@ -38,8 +38,8 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
 /// Bound of `a op b` from the bounds of `a` and `b`.
 fn binary(op: BinOp, a: u64, b: u64) -> u64 {
     match op {
-        BinOp::Add => a.checked_add(b).unwrap_or(u64::MAX),
-        BinOp::Mul => a.checked_mul(b).unwrap_or(u64::MAX),
+        BinOp::Add => a.saturating_add(b),
+        BinOp::Mul => a.saturating_mul(b),
         BinOp::And => a.min(b),
         BinOp::Or | BinOp::Xor => ones(a | b),
         BinOp::Shl if u64::from(a.leading_zeros()) >= b => a.checked_shl(b as u32).unwrap_or(0),
