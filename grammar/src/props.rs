@@ -199,6 +199,7 @@ impl Reader {
     fn value(&mut self, source: Source<'_>, value: S<Value>, sink: &mut Sink) -> Option<()> {
         if let Some((prop, (.., max))) = &mut self.open
             && prop.values.len() < *max
+            && (*max > 2 || prop.values.is_empty() || is_unit(source.at(value.span)))
         {
             prop.span = prop.span.to(value.span);
             prop.values.push(value);
@@ -235,6 +236,12 @@ impl Reader {
     fn no_props_yet(&self) -> bool {
         self.open.is_none() && self.props.is_empty()
     }
+}
+
+/// Whether a word may be the unit of the number before it; what unit it is, is decided later.
+fn is_unit(word: &str) -> bool {
+    let known = ["packet", "packets", "byte", "bytes", "bit", "bits", "pps", "bps"];
+    word.contains('/') || known.contains(&word)
 }
 
 /// The file that `from` names.

@@ -24,7 +24,7 @@ pub(crate) fn hook_body(source: Source<'_>, piece: &Piece, hook: &mut HookDecl, 
             hook.defaults.extend(default(source, piece, sink));
             return;
         }
-        if is(second, "{") && first.is_some_and(|t| t.kind == Tok::Word) {
+        if piece.arrow.is_none() && is(second, "{") && first.is_some_and(|t| t.kind == Tok::Word) {
             hook.props.extend(setting(part, sink));
             return;
         }
@@ -53,14 +53,12 @@ fn rule(source: Source<'_>, piece: &Piece, sink: &mut Sink) -> Option<Rule> {
         let span = source.span(start, end);
         spanned(source.at(span).to_owned(), span)
     });
-    let label_good = label.as_ref().is_none_or(|label| {
-        if label.node == "default" {
-            let actions = Part::new(source, piece.main, piece.end).text();
-            sink.push(errors::default_label(label.span, &shorten(actions)));
-            return false;
-        }
-        names::check_form(label, sink)
-    });
+    if let Some(label) = label.as_ref().filter(|label| label.node == "default") {
+        let actions = Part::new(source, piece.main, piece.end).text();
+        sink.push(errors::default_label(label.span, &shorten(actions)));
+        return None;
+    }
+    let label_good = label.as_ref().is_none_or(|label| names::check_form(label, sink));
     let kind = match piece.shape {
         Shape::Iptables => iptables(source, piece),
         Shape::Plain => plain(source, piece, sink)?,

@@ -61,6 +61,9 @@ const WORDS: [(Rule, &str); 40] = [
     (Rule::let_step, "a line of a test"),
 ];
 
+/// Tokens without meaning.
+const BLANK: [Tok; 3] = [Tok::Newline, Tok::Continue, Tok::Comment];
+
 /// Bytes `start..end` of a source as a piece, and the way from its nodes to spans.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
@@ -88,10 +91,13 @@ impl<'a> Part<'a> {
         self.source.span(self.start, self.end)
     }
 
-    /// The last character, or the place behind the end of an empty part; where something is missing.
+    /// The last token, or the place behind the end of an empty part; where something is missing.
     pub(crate) fn end_span(self) -> Span {
-        let last = self.text().chars().next_back().map_or(0, char::len_utf8);
-        self.source.span(self.end - last, self.end)
+        let last = self.lexer().filter(|token| !BLANK.contains(&token.kind)).last();
+        match last {
+            Some(token) => self.source.span(token.start, token.end),
+            None => self.source.span(self.end, self.end),
+        }
     }
 
     /// The span of a node of this part.
@@ -101,9 +107,8 @@ impl<'a> Part<'a> {
         let span = node.as_span();
         let (start, mut end) = (self.start + span.start(), self.start + span.end());
         if node.as_str().ends_with([' ', '\t', '\n']) {
-            let blank = [Tok::Newline, Tok::Continue, Tok::Comment];
             let lexer = Lexer::new(self.source.text, start, end);
-            let last = lexer.filter(|token| !blank.contains(&token.kind)).last();
+            let last = lexer.filter(|token| !BLANK.contains(&token.kind)).last();
             end = last.map_or(end, |token| token.end);
         }
         self.source.span(start, end)
@@ -148,8 +153,7 @@ impl<'a> Part<'a> {
     /// What stands at `pos`, for "found …", and its place.
     pub(crate) fn found(self, pos: usize) -> (Span, String) {
         let lexer = Lexer::new(self.source.text, pos, self.end);
-        let skipped = [Tok::Newline, Tok::Continue, Tok::Comment];
-        let Some(token) = lexer.into_iter().find(|token| !skipped.contains(&token.kind)) else {
+        let Some(token) = lexer.into_iter().find(|token| !BLANK.contains(&token.kind)) else {
             return (self.end_span(), "the end of the line".to_owned());
         };
         let span = self.source.span(token.start, token.end);

@@ -22,6 +22,8 @@ struct State {
     /// Too deep: brackets are skipped, braces still counted, so that the end of the body is found.
     sunk: Option<usize>,
     list_bytes: usize,
+    /// A list within a list that is still open.
+    nested: Option<usize>,
 }
 
 impl Splitter<'_, '_> {
@@ -59,6 +61,7 @@ impl Splitter<'_, '_> {
             predicate_like: label.is_some(),
             sunk: None,
             list_bytes: 0,
+            nested: None,
         };
         let end = self.plain(&mut state);
         self.too_long(&mut state, start);
@@ -219,7 +222,7 @@ impl Splitter<'_, '_> {
                 state.broken = true;
             }
             if bracket == '}' {
-                state.list_bytes += token.end - state.open[depth].1;
+                self.close_list(state, depth, token.end);
             }
             state.open.truncate(depth);
             return false;
@@ -233,6 +236,20 @@ impl Splitter<'_, '_> {
             state.broken = true;
         }
         false
+    }
+
+    /// Closes the list that is the open bracket `depth`.
+    fn close_list(&mut self, state: &mut State, depth: usize, end: usize) {
+        let start = state.open[depth].1;
+        if state.open[..depth].iter().any(|(open, _)| *open == '{') {
+            state.nested = state.nested.or(Some(start));
+            return;
+        }
+        state.list_bytes += end - start;
+        if let Some(pos) = state.nested.take() {
+            self.sink.push(errors::nested_list(self.source.span(pos, pos + 1)));
+            state.broken = true;
+        }
     }
 
     /// Reports the innermost open bracket, and takes all for closed.

@@ -1,5 +1,7 @@
 //! What several tests share.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use l4c_grammar::{Diag, File, FileId, parse};
 
 /// The tree as text without places, for comparing what two texts mean. Runs of blanks count as one, for those of
