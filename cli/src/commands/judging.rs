@@ -1,0 +1,98 @@
+//! What the commands that judge packets share: programs for engines, and what engines complain of.
+
+use crate::diagnostics::{self};
+use crate::exit::{Exit, Failure};
+use crate::rules::Rules;
+use crate::ui::Ui;
+use l4c_compiler::hir::HookId;
+use l4c_compiler::pipeline::{self, CompileError, Options};
+use l4c_judge::{Engine, EngineKind, OpenError};
+use l4c_runtime::{KernelError, Object};
+
+/// Compiles rules.
+///
+/// # Errors
+/// What is wrong has been printed then.
+pub fn compile(
+    ui: &mut Ui,
+    rules: &Rules,
+    options: Options,
+) -> Result<pipeline::Compiled, Failure> {
+    pipeline::compile(&rules.policy, &rules.sources, options).map_err(|e| refused(ui, rules, e))
+}
+
+/// Tells why there is no object.
+pub fn refused(ui: &mut Ui, rules: &Rules, error: CompileError) -> Failure {
+    match error {
+        CompileError::Limit(diag) => {
+            diagnostics::print(ui, &rules.sources, &[*diag]);
+            Failure::told(Exit::Failed)
+        }
+        CompileError::Bug(text) => {
+            ui.detail(&text);
+            let first = text.lines().next().unwrap_or_default();
+            Failure::failed(format!("l4c made a mistake of its own: {first}"))
+                .help("please report it with the rule file and the output of `-v`")
+        }
+    }
+}
+
+/// Rules and, once an engine has needed it, the object made of them.
+pub struct Bench<'r> {
+    rules: &'r Rules,
+    object: Option<Object>,
+}
+
+impl<'r> Bench<'r> {
+    /// Nothing is compiled yet.
+    pub fn new(rules: &'r Rules) -> Self {
+        Self { rules, object: None }
+    }
+
+    /// An engine for a hook.
+    ///
+    /// # Errors
+    /// When the rules don't compile, or when the engine does not take the program.
+    pub fn open(
+        &mut self,
+        ui: &mut Ui,
+        kind: EngineKind,
+        hook: HookId,
+    ) -> Result<Box<dyn Engine + 'r>, Failure> {
+        if kind.needs_object() && self.object.is_none() {
+            let compiled = compile(ui, self.rules, super::compile::optimized())?;
+            let object = Object::parse(&compiled.elf);
+            let object =
+                object.map_err(|e| refused(ui, self.rules, CompileError::Bug(e.to_string())))?;
+            self.object = Some(object);
+        }
+        l4c_judge::open(kind, &self.rules.policy, hook, self.object.as_ref())
+            .map_err(|error| self.explain(ui, error))
+    }
+
+    fn explain(&self, ui: &mut Ui, error: OpenError) -> Failure {
+        match error {
+            OpenError::Kernel(error) => self.rejected(ui, &error),
+            OpenError::Privilege(_) => Failure::refused(error.to_string())
+                .help("engines vm and reference need no privilege"),
+            OpenError::Vm(_) | OpenError::NoObject(_) => Failure::refused(error.to_string()),
+        }
+    }
+
+    /// Shows the rule that the kernel's verifier was at when it gave up.
+    fn rejected(&self, ui: &mut Ui, error: &KernelError) -> Failure {
+        ui.detail(&error.log);
+        let mut message = error.to_string();
+        if let Some(place) = &error.place {
+            message += &format!("\n  at {}:{}", place.file, place.line);
+            let sources = self.rules.sources.as_slice();
+            let source = sources.iter().find(|s| s.name == place.file);
+            let line = source.and_then(|s| s.text.lines().nth(place.line.max(1) as usize - 1));
+            if let Some(line) = line {
+                message += &format!(": {}", line.trim());
+            }
+        }
+        let failure = Failure::refused(message);
+        if ui.verbose { failure } else { failure.help("`-v` prints the verifier's log") }
+    }
+}

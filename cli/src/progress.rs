@@ -1,0 +1,56 @@
+//! The progress bar of a long job.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use l4c_judge::Progress;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+/// Jobs that are over sooner get no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A bar on standard error; only on a terminal, and only once the job turns out to be long.
+pub struct Bar {
+    started: Instant,
+    wanted: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    /// No bar yet; `wanted` is false where it would be in the way.
+    pub fn new(wanted: bool) -> Self {
+        let wanted = wanted && std::io::stderr().is_terminal();
+        Self { started: Instant::now(), wanted, bar: None }
+    }
+
+    /// The job has come this far.
+    pub fn update(&mut self, progress: &Progress<'_>) {
+        if !self.wanted || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| new_bar(progress.total_bytes));
+        if let Some(total) = progress.total_bytes {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.bytes_read);
+        let packets = progress.packets as f64 / self.started.elapsed().as_secs_f64();
+        bar.set_message(format!("{} {:.2} M packets/s", progress.capture, packets / 1e6));
+    }
+
+    /// Takes the bar away, so that something else can be printed.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn new_bar(total_bytes: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total_bytes {
+        Some(total) => {
+            (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {elapsed} (left {eta}) {msg}")
+        }
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed} {msg}"),
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
+    bar.with_style(style)
+}
