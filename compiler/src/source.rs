@@ -39,6 +39,8 @@ pub struct Source {
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     list: Vec<Source>,
+    /// Of each source, where its lines begin: every rule of an object names its line.
+    line_starts: Vec<Vec<usize>>,
 }
 
 impl Sources {
@@ -48,6 +50,8 @@ impl Sources {
     /// With more than 2³² sources, which no memory holds.
     pub fn push(&mut self, source: Source) -> FileId {
         let id = u32::try_from(self.list.len()).expect("fewer sources than memory holds");
+        let newlines = source.text.match_indices('\n').map(|(at, _)| at + 1);
+        self.line_starts.push(std::iter::once(0).chain(newlines).collect());
         self.list.push(source);
         FileId(id)
     }
@@ -79,10 +83,9 @@ impl Sources {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let starts = self.line_starts.get(file.0 as usize).map_or(&[0][..], Vec::as_slice);
+        let line = starts.partition_point(|&start| start <= end).max(1);
+        (line, text[starts[line - 1]..end].chars().count() + 1)
     }
 }
 

@@ -22,8 +22,9 @@ const MAX_COPIED: usize = 2_000_000;
 /// All comparisons of a policy may hold so many ranges together (32 bytes each).
 const MAX_RANGES: usize = 8_000_000;
 
-/// Predicates may be nested so deep, `match`es written out: the parser's own bound.
-const MAX_DEPTH: usize = 256;
+/// `and`s and `or`s may be nested so deep, `match`es written out. The parser takes 256 brackets around each
+/// other, so that a predicate without `match`es never comes here.
+const MAX_DEPTH: usize = 260;
 
 /// What a predicate has come to so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -145,6 +146,7 @@ impl<'a> Checker<'a> {
         None
     }
 
+    /// Calls itself only for what stands in an `and` or `or`, and for `match`es.
     fn expr(&mut self, expr: &Expr, params: Params<'_>, depth: usize) -> Option<Pred> {
         if self.spent.over {
             return None;
@@ -153,20 +155,30 @@ impl<'a> Checker<'a> {
         if depth > MAX_DEPTH {
             return self.too_deep(expr.span);
         }
-        match &expr.kind {
-            ExprKind::Paren(inner) => self.expr(inner, params, depth + 1),
-            ExprKind::Not(inner) => Some(negated(self.expr(inner, params, depth + 1)?)),
-            ExprKind::And(list) => self.list(list, params, depth).map(Pred::And),
-            ExprKind::Or(list) => self.list(list, params, depth).map(Pred::Or),
-            ExprKind::All
-            | ExprKind::Bare(_)
-            | ExprKind::Compare { .. }
-            | ExprKind::In { .. }
-            | ExprKind::Has { .. }
-            | ExprKind::Text { .. }
-            | ExprKind::Call { .. }
-            | ExprKind::Chance { .. }
-            | ExprKind::Whole { .. } => self.leaf(expr, params, depth),
+        let (mut expr, mut negate) = (expr, false);
+        loop {
+            let pred = match &expr.kind {
+                ExprKind::Paren(inner) => {
+                    expr = inner;
+                    continue;
+                }
+                ExprKind::Not(inner) => {
+                    (expr, negate) = (inner, !negate);
+                    continue;
+                }
+                ExprKind::And(list) => Pred::And(self.list(list, params, depth)?),
+                ExprKind::Or(list) => Pred::Or(self.list(list, params, depth)?),
+                ExprKind::All
+                | ExprKind::Bare(_)
+                | ExprKind::Compare { .. }
+                | ExprKind::In { .. }
+                | ExprKind::Has { .. }
+                | ExprKind::Text { .. }
+                | ExprKind::Call { .. }
+                | ExprKind::Chance { .. }
+                | ExprKind::Whole { .. } => self.leaf(expr, params, depth)?,
+            };
+            return Some(if negate { negated(pred) } else { pred });
         }
     }
 
