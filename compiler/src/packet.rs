@@ -12,6 +12,8 @@ mod names;
 #[cfg(test)]
 mod tests;
 
+pub use mistakes::CODES;
+
 use crate::fields::Field;
 use header::{Header, Kind};
 use l4c_grammar::{Diag, Name, Packet, PacketLayer, S, Value};

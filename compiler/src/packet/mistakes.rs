@@ -2,9 +2,23 @@
 
 use super::header::{FORMS, Kind};
 use super::names;
+use crate::check::errors::{not_supported, shown};
 use crate::fields::Field;
 use l4c_grammar::{Diag, Name, Span};
 use l4c_manifest::HookKind;
+
+/// Codes of packets and their titles.
+pub const CODES: &[(&str, &str)] = &[
+    ("E0501", "unknown header"),
+    ("E0502", "a field that the header has not"),
+    ("E0503", "a change to a header that is not there"),
+    ("E0504", "a field without value, or a value without field"),
+    ("E0505", "a field given twice"),
+    ("E0506", "a number that the field cannot hold"),
+    ("E0507", "a payload that cannot be"),
+    ("E0508", "a packet that the hook is not shown"),
+    ("E0509", "a packet of too many parts"),
+];
 
 /// Headers that there will be.
 const LATER: &[&str] = &[
@@ -15,15 +29,12 @@ const LATER: &[&str] = &[
 pub(super) fn unknown_header(name: &Name) -> Diag {
     let word = name.node.as_str();
     if LATER.contains(&word) {
-        return Diag::error(
-            "E0501",
-            name.span,
-            format!("building a `{word}` header is not supported yet"),
-        )
-        .help("spell its bytes out: `payload(hex\"…\")`");
+        return not_supported(name.span, &format!("building a `{word}` header"))
+            .help("spell its bytes out: `payload(hex\"…\")`");
     }
     let known = || FORMS.iter().map(|form| form.0);
-    let diag = Diag::error("E0502", name.span, format!("no packet has a header called `{word}`"));
+    let message = format!("no packet has a header called `{}`", shown(word));
+    let diag = Diag::error("E0501", name.span, message).label("unknown header");
     match nearest(word, known()) {
         Some(like) => diag.help(format!("did you mean `{like}`?")),
         None => diag.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
@@ -33,7 +44,8 @@ pub(super) fn unknown_header(name: &Name) -> Diag {
 pub(super) fn unknown_field(name: &Name, layer: &Name, kind: Kind) -> Diag {
     let (word, header) = (name.node.as_str(), layer.node.as_str());
     let known = names::words(header, kind);
-    let diag = Diag::error("E0503", name.span, format!("a packet's `{header}` takes no `{word}`"));
+    let message = format!("a packet's `{header}` takes no `{}`", shown(word));
+    let diag = Diag::error("E0502", name.span, message).label("unknown field");
     match nearest(word, known.iter().copied()) {
         Some(like) => diag.help(format!("did you mean `{like}`?")),
         None => diag.help(format!("it takes {}", known.join(", "))),
@@ -41,7 +53,8 @@ pub(super) fn unknown_field(name: &Name, layer: &Name, kind: Kind) -> Diag {
 }
 
 pub(super) fn unknown_change<'a>(name: &Name, known: impl Iterator<Item = &'a str>) -> Diag {
-    let diag = Diag::error("E0503", name.span, format!("`{}` is no field", name.node));
+    let message = format!("`{}` is no field", shown(&name.node));
+    let diag = Diag::error("E0502", name.span, message).label("unknown field");
     match nearest(&name.node, known) {
         Some(like) => diag.help(format!("did you mean `{like}`?")),
         None => diag.help("`with` wants the field's whole name, such as `ip.src`"),
@@ -49,68 +62,72 @@ pub(super) fn unknown_change<'a>(name: &Name, known: impl Iterator<Item = &'a st
 }
 
 pub(super) fn no_such_header(name: &Name) -> Diag {
-    Diag::error("E0504", name.span, format!("this packet has no place for `{}`", name.node))
+    Diag::error("E0503", name.span, format!("this packet has no place for `{}`", name.node))
+        .label("no such header here")
         .help("add the header that holds it, or change a field of a header that is there")
 }
 
 pub(super) fn value_without_field(span: Span, layer: &Name) -> Diag {
-    Diag::error("E0505", span, format!("which field of `{}` is this value for?", layer.node))
-        .help(format!("write the field in front of it: `{}(FIELD VALUE)`", layer.node))
+    Diag::error("E0504", span, format!("which field of `{}` is this value for?", layer.node))
+        .label("no field in front of it")
+        .help(format!("write the field first: `{}(FIELD VALUE)`", layer.node))
 }
 
 pub(super) fn no_value(name: &Name) -> Diag {
-    Diag::error("E0505", name.span, format!("`{}` needs a value", name.node))
+    Diag::error("E0504", name.span, format!("`{}` needs a value", name.node))
+        .label("no value")
         .help(format!("write it behind the name: `{} VALUE`", name.node))
 }
 
 pub(super) fn given_twice(name: &Name) -> Diag {
-    Diag::error("E0506", name.span, format!("bits of `{}` are already given", name.node))
+    Diag::error("E0505", name.span, format!("bits of `{}` are already given", name.node))
+        .label("given before")
         .help("give each field once")
 }
 
-/// `allowed` completes "it takes …".
+/// `allowed`: what the field can hold, in words.
 pub(super) fn does_not_fit(span: Span, field: &Field, allowed: &str) -> Diag {
-    Diag::error("E0507", span, format!("`{}` cannot hold this number", field.name))
+    Diag::error("E0506", span, format!("`{}` cannot hold this number", field.name))
+        .label("does not fit")
         .help(format!("what it can hold: {allowed}"))
 }
 
 pub(super) fn not_a_payload(span: Span) -> Diag {
-    Diag::error("E0508", span, "a payload is text, hex or a number of bytes")
+    Diag::error("E0507", span, "a payload is text, hex or a number of bytes")
+        .label("none of these")
         .help("write `\"text\"`, `hex\"00 ff\"`, `payload(\"text\")` or `payload(100)`")
 }
 
 pub(super) fn unknown_byte(span: Span) -> Diag {
-    Diag::error("E0508", span, "a packet cannot be built of any byte").help("write a byte for `??`")
+    Diag::error("E0507", span, "a packet needs every one of its bytes")
+        .label("`??` is any byte")
+        .help("write a byte for each `??`")
 }
 
 pub(super) fn no_arp(span: Span, kind: HookKind) -> Diag {
-    Diag::error("E0509", span, format!("a hook of kind {} sees no ARP", kind.name()))
+    Diag::error("E0508", span, format!("a {} hook sees no ARP", kind.name()))
+        .label("never shown to this hook")
         .help("its packets begin at the IP header")
 }
 
-pub(super) fn too_many(span: Span, most: usize) -> Diag {
-    Diag::error("E0510", span, "this packet has too many parts")
-        .help(format!("a packet has at most {most} headers and changes, a header {most} entries"))
-}
-
 pub(super) fn too_long(span: Span, kind: HookKind) -> Diag {
-    let most = kind.max_visible_bytes();
-    Diag::error(
-        "E0509",
-        span,
-        format!("a hook of kind {} is shown at most {most} bytes", kind.name()),
-    )
-    .help("shorten the payload")
+    let (name, most) = (kind.name(), kind.max_visible_bytes());
+    Diag::error("E0508", span, format!("this packet has more bytes than a {name} hook is shown"))
+        .label(format!("more than {most} bytes"))
+        .help(format!("a test packet for it has at most {most} bytes"))
 }
 
 pub(super) fn too_short(span: Span, bytes: usize, kind: HookKind) -> Diag {
     let (name, least) = (kind.name(), kind.min_bytes());
-    Diag::error(
-        "E0509",
-        span,
-        format!("the packet has {bytes} bytes; the shortest that a hook of kind {name} is shown has {least}"),
-    )
-    .help("put headers in front of it, or make it longer")
+    Diag::error("E0508", span, format!("this packet is shorter than what a {name} hook is shown"))
+        .label(format!("{bytes} bytes"))
+        .help(format!("a test packet for it has at least {least} bytes"))
+}
+
+pub(super) fn too_many(span: Span, most: usize) -> Diag {
+    Diag::error("E0509", span, "this packet has too many parts").label("too many").help(format!(
+        "a packet has at most {most} headers and {most} changes, a header {most} entries"
+    ))
 }
 
 /// The known word most like `word`, if one is like it.
