@@ -4,6 +4,9 @@
 //! number. For equality all of that can be done to the number instead, once, at compile time: what
 //! is left is a load, maybe a mask, and the comparison.
 
+#[cfg(test)]
+mod tests;
+
 use super::edit::{Aliases, append, append_const, def_of, drop_unreachable};
 use crate::analysis::{Cfg, KnownBits, bind_params, of_inst};
 use crate::{BinOp, Block, Cond, Function, Inst, InstData, Line, Term, Value, Width};
