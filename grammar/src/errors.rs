@@ -121,6 +121,12 @@ pub(crate) fn too_many_lines(span: Span) -> Diag {
     Diag::error("E0010", span, format!("the source has more than {max} items and lines"))
 }
 
+/// E0010
+pub(crate) fn too_many_comments(span: Span) -> Diag {
+    let max = crate::limits::COMMENTS;
+    Diag::error("E0010", span, format!("the source has more than {max} comments"))
+}
+
 /// E0011
 pub(crate) fn piece_too_long(span: Span, bytes: usize) -> Diag {
     let max = crate::limits::PIECE_BYTES;

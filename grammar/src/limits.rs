@@ -8,6 +8,8 @@ pub const DEPTH: usize = 256;
 pub const RULES: usize = 1_000_000;
 /// Most items, properties and test lines of one source.
 pub const LINES: usize = 1_000_000;
+/// Most comments of one source.
+pub const COMMENTS: usize = 4_000_000;
 /// Longest rule or line, bytes, what stands in the braces of lists not counted.
 pub const PIECE_BYTES: usize = 1024 * 1024;
 /// Most values written in lists and sets of one source; files of elements have no such bound.

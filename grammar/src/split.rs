@@ -213,6 +213,14 @@ impl Splitter<'_, '_> {
     }
 
     fn comment(&mut self, token: Token) {
+        if self.comments.len() >= limits::COMMENTS {
+            if !self.stop {
+                let span = self.source.span(token.start, token.end);
+                self.sink.push(errors::too_many_comments(span));
+            }
+            self.stop = true;
+            return;
+        }
         let bytes = self.source.text.as_bytes();
         let mut line = bytes[..token.start].iter().rev().take_while(|b| **b != b'\n');
         let own_line = line.all(|b| matches!(b, b' ' | b'\t'));

@@ -73,6 +73,7 @@ fn sizes() {
     check(&" ".repeat(64 * 1024 * 1024 + 1), &["E0001"]);
     let rules = "\n-j DROP".repeat(1_000_001);
     check(&format!("hook xdp e {{{rules}\n}}"), &["E0009"]);
+    check(&"#\n".repeat(4_000_001), &["E0010"]);
     let lines = "\ndynamic".repeat(1_000_001);
     check(&format!("set s: addr {{{lines}\n}}"), &["E0010"]);
 }
