@@ -101,7 +101,7 @@ impl Btf {
     }
 
     pub fn int(&mut self, name: &str, bytes: u32, signed: bool) -> TypeId {
-        let encoding = 8 * bytes | if signed { INT_SIGNED } else { 0 };
+        let encoding = (8 * bytes) | if signed { INT_SIGNED } else { 0 };
         self.add(name, Kind::Int, 0, bytes, &[encoding])
     }
 

@@ -3,8 +3,8 @@
 //! [`object`] takes verified modules, one a hook, and gives one ELF file that libbpf, bpftool and aya
 //! load; [`assembly`] shows the same code to people. The same modules give the same bytes.
 //!
-//! The code of a function reads the context only by 32-bit loads relative to r6 and only functions with
-//! such loads, calls of helpers that take it, or calls of functions touch r6.
+//! What the code promises to those that run it elsewhere: the context is read only by 32-bit loads
+//! relative to r6, which holds it from a function's first instruction on, if the function needs it.
 
 mod asm;
 mod btf;

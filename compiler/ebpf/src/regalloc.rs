@@ -31,8 +31,8 @@ pub enum Place {
 const POOL: [u32; 9] = [5, 4, 3, 2, 1, 0, 7, 8, 9];
 /// How many of [`POOL`] calls destroy.
 const DESTROYED: usize = 6;
-/// More rounds than any function needs: each puts at least one virtual register into the frame, and all
-/// that the first puts there are as good as all.
+/// Far more rounds than are needed: each puts what found no room into the frame, and what is put in its
+/// place lives so shortly that it finds room sooner or later.
 const MAX_ROUNDS: usize = 64;
 
 /// Times at which something is taken, by their beginnings.
@@ -94,22 +94,17 @@ fn place(
     let mut spilled = Vec::new();
     for reg in order {
         let hinted = hints[reg].iter().filter_map(|hint| match hint.index() {
-            None => Some(*hint),
+            None => in_pool(*hint),
             Some(other) => match places[other] {
-                Place::Reg(reg) => Some(reg),
+                Place::Reg(machine) => in_pool(machine),
                 Place::None | Place::Slot(_) => None,
             },
         });
-        let free = hinted.chain(POOL.map(Reg::machine)).find(|r| {
-            POOL.iter()
-                .position(|&n| Reg::machine(n) == *r)
-                .is_some_and(|at| taken[at].is_free(&lives.spans[reg]))
-        });
+        let free = hinted.chain(0..POOL.len()).find(|&at| taken[at].is_free(&lives.spans[reg]));
         match free {
-            Some(machine) => {
-                let at = POOL.iter().position(|&n| Reg::machine(n) == machine);
-                taken[at.expect("found in the pool above")].take(&lives.spans[reg]);
-                places[reg] = Place::Reg(machine);
+            Some(at) => {
+                taken[at].take(&lives.spans[reg]);
+                places[reg] = Place::Reg(Reg::machine(POOL[at]));
             }
             None if code.local[reg] => {
                 return Err(Error::Bug(format!("no register for %{reg}, which must have one")));
@@ -118,6 +113,11 @@ fn place(
         }
     }
     Ok((places, spilled))
+}
+
+/// The place of a machine register in [`POOL`].
+fn in_pool(reg: Reg) -> Option<usize> {
+    POOL.iter().position(|&n| Reg::machine(n) == reg)
 }
 
 /// What the code itself wants of each register of the pool.
@@ -132,7 +132,7 @@ fn fixed(code: &mut Code) -> Vec<Taken> {
         if let Op::Moves { moves, .. } = op {
             for (_, src) in moves {
                 if let Src::Reg(reg) = src
-                    && let Some(at) = POOL.iter().position(|&n| Reg::machine(n) == *reg)
+                    && let Some(at) = in_pool(*reg)
                 {
                     taken[at].take(&[(0, read_at(i) + 1)]);
                 }

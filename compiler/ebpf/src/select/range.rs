@@ -22,8 +22,8 @@ pub fn seen_by_verifier(func: &Function, order: &[Block]) -> SecondaryMap<Value,
 fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u64 {
     match data {
         InstData::Const(n) => *n,
-        InstData::Binary { op: BinOp::Shr, args: [a, b] } => {
-            max[*a] >> func.constant(*b).map_or(0, |amount| amount & 63)
+        InstData::Binary { op: op @ (BinOp::Shl | BinOp::Shr), args: [a, b] } => {
+            func.constant(*b).map_or(u64::MAX, |amount| shift(*op, max[*a], amount & 63))
         }
         InstData::Binary { op, args: [a, b] } => binary(*op, max[*a], max[*b]),
         InstData::Load { width, .. } => width.mask(),
@@ -35,16 +35,26 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
     }
 }
 
-/// Bound of `a op b` from the bounds of `a` and `b`.
+/// Bound of a shift by a constant; the verifier follows no other.
+fn shift(op: BinOp, a: u64, amount: u64) -> u64 {
+    match op {
+        BinOp::Shr => a >> amount,
+        BinOp::Shl if u64::from(a.leading_zeros()) >= amount => a << amount,
+        BinOp::Shl | BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor => {
+            u64::MAX
+        }
+    }
+}
+
+/// Bound of `a op b` from the bounds of `a` and `b`. The verifier gives up on products of what may not
+/// fit 32 bits.
 fn binary(op: BinOp, a: u64, b: u64) -> u64 {
     match op {
         BinOp::Add => a.saturating_add(b),
-        BinOp::Mul => a.saturating_mul(b),
+        BinOp::Mul if a.max(b) <= u64::from(u32::MAX) => a * b,
         BinOp::And => a.min(b),
         BinOp::Or | BinOp::Xor => ones(a | b),
-        BinOp::Shl if u64::from(a.leading_zeros()) >= b => a.checked_shl(b as u32).unwrap_or(0),
-        BinOp::Shr => a,
-        BinOp::Shl | BinOp::Sub => u64::MAX,
+        BinOp::Mul | BinOp::Sub | BinOp::Shl | BinOp::Shr => u64::MAX,
     }
 }
 

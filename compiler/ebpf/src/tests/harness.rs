@@ -1,6 +1,6 @@
 //! Runs one module on packets in three ways.
 
-use crate::{Object, Program, object};
+use crate::{Error, Limit, Object, Program, assembly, object};
 use l4c_ir::{Module, Verified, interp, parse, verify};
 use l4c_manifest::{Hook, HookKind, Rule};
 use l4c_runtime::{Object as Loaded, Vm, kernel};
@@ -56,19 +56,36 @@ pub struct Report {
 /// Runs `module` on each packet everywhere.
 #[track_caller]
 pub fn agree(module: &Verified<Module>, kind: HookKind, packets: &[Vec<u8>]) -> Report {
+    agree_if_small(module, kind, packets).unwrap_or_else(|what| panic!("{what:?} is exceeded"))
+}
+
+/// Runs `module` on each packet everywhere, unless it is over a limit.
+#[track_caller]
+pub fn agree_if_small(
+    module: &Verified<Module>,
+    kind: HookKind,
+    packets: &[Vec<u8>],
+) -> Result<Report, Limit> {
     let hook = hook("judge", kind, module.counters);
     let programs = [Program { hook: &hook, module }];
-    let object = object(&programs).unwrap_or_else(|e| panic!("{e}\n{}", **module));
+    let object = match object(&programs) {
+        Ok(object) => object,
+        Err(Error::Limit { what, .. }) => return Err(what),
+        Err(error) => panic!("{error}"),
+    };
+    let listing = || assembly(&programs).unwrap_or_else(|e| e.to_string());
     let loaded = Loaded::parse(&object.elf).unwrap();
     let mut vm = Vm::load(&loaded, "judge").unwrap();
     let mut in_kernel = has_kernel().then(|| {
-        kernel::Program::load(&loaded, "judge")
-            .unwrap_or_else(|e| panic!("{e}\n{}\n{}", last(&e.log), listing(&programs)))
+        kernel::Program::load(&loaded, "judge").unwrap_or_else(|e| {
+            let log = e.log.get(e.log.len().saturating_sub(6_000)..).unwrap_or(&e.log);
+            panic!("{e}\n{}\n{}\n{log}", **module, listing())
+        })
     });
     let mut counts = vec![(0, 0); module.counters as usize];
     for packet in packets {
         let expected = interp::run(module, packet, &mut counts).unwrap() as u32;
-        let show = || format!("packet {packet:02x?}\n{}\n{}", **module, listing(&programs));
+        let show = || format!("packet {packet:02x?}\n{}\n{}", **module, listing());
         assert_eq!(vm.run(packet).unwrap(), expected, "vm: {}", show());
         if let Some(program) = &mut in_kernel {
             assert_eq!(program.run(packet).unwrap(), expected, "kernel: {}", show());
@@ -77,12 +94,12 @@ pub fn agree(module: &Verified<Module>, kind: HookKind, packets: &[Vec<u8>]) -> 
     let pairs = |counters: Vec<l4c_runtime::Counter>| -> Vec<(u64, u64)> {
         counters.iter().map(|c| (c.packets, c.bytes)).take(counts.len()).collect()
     };
-    assert_eq!(pairs(vm.counters()), counts, "vm");
+    assert_eq!(pairs(vm.counters()), counts, "vm: {}\n{}", **module, listing());
     if let Some(program) = &in_kernel {
-        assert_eq!(pairs(program.counters().unwrap()), counts, "kernel");
+        assert_eq!(pairs(program.counters().unwrap()), counts, "kernel: {}", **module);
     }
     let verified_insns = in_kernel.and_then(|p| p.verified_insns());
-    Report { object, verified_insns }
+    Ok(Report { object, verified_insns })
 }
 
 /// Runs IR text on each packet, at hooks of both kinds.
@@ -92,16 +109,6 @@ pub fn agree_at_all(text: &str, packets: &[Vec<u8>]) {
     for kind in HookKind::ALL {
         agree(&module, kind, packets);
     }
-}
-
-fn listing(programs: &[Program<'_>]) -> String {
-    crate::assembly(programs).unwrap_or_else(|e| e.to_string())
-}
-
-/// The end of a log.
-fn last(log: &str) -> &str {
-    let from = log.len().saturating_sub(6000);
-    log.get(from..).unwrap_or(log)
 }
 
 /// Packets of some lengths whose bytes tell their places; all look like IPv4.

@@ -86,43 +86,29 @@ fn branches() {
     assert_eq!(refused(&chain(8_001), HookKind::Xdp).0, Limit::Branches);
 }
 
-/// Functions f0 to fN that call the next, with frames as large as `filler` makes them.
-fn nested(depth: u32, filler: &str) -> Verified<Module> {
+/// Functions f0 to fN that call the next; with frames of 96 bytes, where packets are copied, if told so.
+fn nested(depth: u32, windows: bool) -> Verified<Module> {
+    let rest = if windows {
+        "v2 = const 0 guard v2, 90 -> v3, block1, block2
+         block1: v4 = load.2 v3+0 return v4
+         block2: return v1"
+    } else {
+        "return v1"
+    };
     let mut text = String::from("entry f0\n");
     for n in 0..depth {
-        let call =
-            if n + 1 == depth { "v1 = const 7".into() } else { format!("v1 = call f{}()", n + 1) };
-        writeln!(text, "function f{n}() -> i64 {{ block0: {call} {filler} return v1 }}").unwrap();
+        let value = if n + 1 == depth { "const 7".into() } else { format!("call f{}()", n + 1) };
+        writeln!(text, "function f{n}() -> i64 {{ block0: v1 = {value} {rest} }}").unwrap();
     }
     read(&text)
 }
 
 #[test]
 fn chains_of_calls() {
-    agree(&nested(8, ""), HookKind::Xdp, &packets());
-    assert_eq!(refused(&nested(9, ""), HookKind::Xdp).0, Limit::CallDepth);
-    // A frame that holds a key is 32 bytes, one with a window of 96 bytes 96.
-    let filler = "v2 = const 0 guard v2, 90 -> v3, block1, block1x block1:"
-        .replace("block1x", "block2 block2: v4 = const 5 return v4 ");
-    let filler =
-        filler.replace("block2 block2", "block2 block1: v5 = load.2 v3+0 return v1 block2");
-    let filler = filler.trim_end_matches("block1:");
-    let module = |depth| {
-        let text = nested(1, "").to_string();
-        drop(text);
-        let mut text = String::from("entry f0\n");
-        for n in 0..depth {
-            let call = if n + 1 == depth {
-                "v1 = const 7".into()
-            } else {
-                format!("v1 = call f{}()", n + 1)
-            };
-            writeln!(text, "function f{n}() -> i64 {{ block0: {call} {filler} }}").unwrap();
-        }
-        read(&text)
-    };
-    agree(&module(5), HookKind::Socket, &packets());
-    let (what, got, function, _) = refused(&module(6), HookKind::Socket);
+    agree(&nested(8, false), HookKind::Xdp, &packets());
+    assert_eq!(refused(&nested(9, false), HookKind::Xdp).0, Limit::CallDepth);
+    agree(&nested(5, true), HookKind::Socket, &packets());
+    let (what, got, function, _) = refused(&nested(6, true), HookKind::Socket);
     assert_eq!((what, got, function.as_str()), (Limit::StackBytes, 6 * 96, "edge"));
 }
 
@@ -159,7 +145,7 @@ fn star(functions: u32, steps: u64) -> Verified<Module> {
     b.ret(acc);
     module.entry = module.funcs.push(f).into();
     for n in 1..functions {
-        let mut leaf = long(steps);
+        let leaf = long(steps);
         let entry = leaf.entry.expand().unwrap();
         let mut leaf = leaf.funcs[entry].clone();
         leaf.inst_lines.clear();

@@ -92,14 +92,46 @@ fn listing() {
          block3: v8 = const 2 return v8 }",
     );
     let text = assembly(&[Program { hook: &hook, module: &module }]).unwrap();
-    assert_eq!(
-        text,
-        "edge: ; xdp, 29 instructions, 8 bytes of stack
+    assert_eq!(text, EDGE);
+}
+
+const EDGE: &str = "\
+edge: ; xdp, 29 instructions, 8 bytes of stack
     r6 = r1
 L0:
-"
-    );
-}
+; edge.l4:4:5: dns: udp.dport == 53 -> drop
+    r3 = *(u32 *)(r6 +0)
+    r4 = r3
+    r4 += 37
+    r5 = *(u32 *)(r6 +4)
+    if r4 > r5 goto L2
+L1:
+    r5 = *(u16 *)(r3 +35)
+    r5 = be16 r5
+    if r5 != 53 goto L2
+L3:
+    r7 = *(u32 *)(r6 +4)
+    r5 = *(u32 *)(r6 +0)
+    r7 -= r5
+    *(u32 *)(r10 -8) = 0
+    r1 = map edge_count ll
+    r2 = r10
+    r2 += -8
+    call bpf_map_lookup_elem
+    if r0 == 0 goto L4
+    r5 = *(u64 *)(r0 +0)
+    r5 += 1
+    *(u64 *)(r0 +0) = r5
+    r5 = *(u64 *)(r0 +8)
+    r5 += r7
+    *(u64 *)(r0 +8) = r5
+L4:
+    r0 = 1
+    exit
+L2:
+    r0 = 2
+    exit
+";
 
 /// Pins of a test, taken away when it ends.
 struct Pins(PathBuf);
@@ -129,13 +161,17 @@ fn bpftool() {
     let pins = Pins(PathBuf::from("/sys/fs/bpf").join(name));
     let run = |args: &[&str]| -> String {
         let out = Command::new("bpftool").args(args).output().expect("bpftool is installed");
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
+        let mut text = String::from_utf8_lossy(&out.stdout).into_owned();
+        text += &String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{text}");
         text
     };
     let dir = pins.0.to_str().unwrap();
-    run(&["prog", "loadall", file.to_str().unwrap(), dir]);
+    let log = run(&["-d", "prog", "loadall", file.to_str().unwrap(), dir]);
     std::fs::remove_file(&file).unwrap();
+    // Each function but the entry is verified once, alone.
+    let alone = log.matches("is safe for any args that match its prototype").count();
+    assert_eq!(alone, 2 * 2, "{log}");
     let text = run(&["prog", "dump", "xlated", "pinned", &format!("{dir}/edge"), "linum"]);
     for part in [
         "int edge(struct xdp_md * ctx):",

@@ -42,26 +42,31 @@ fn offsets_out_of_all_packets() {
 #[test]
 fn loads_at_all_places() {
     for off in 0..9 {
-        let mut text = format!(
-            "entry f function f() -> i64 {{
-             block0: v0 = const {off} v1 = const 0xfff v2 = const 31 v3 = const 0
-               guard v0, 16 -> v9, block1, block2\nblock1: v10 = const 0\n"
-        );
-        let mut acc = 10;
-        for (width, bytes) in [(1, 1), (2, 2), (4, 4), (8, 8)] {
-            for at in 0..=(16 - bytes) {
-                write!(text, "v{} = load.{width} v9+{at} ", acc + 1).unwrap();
-                write!(text, "v{} = mul v{acc}, v2 v{} = add v{0}, v{1}\n", acc + 2, acc + 3)
-                    .unwrap();
-                text = text.replace(
-                    &format!("add v{}, v{}", acc + 2, acc + 3),
-                    &format!("add v{}, v{}", acc + 2, acc + 1),
-                );
-                acc += 3;
+        let mut body = String::new();
+        let mut acc = 3;
+        for width in [1, 2, 4, 8] {
+            for at in 0..=(16 - width) {
+                let (load, product, sum) = (acc + 1, acc + 2, acc + 3);
+                writeln!(
+                    body,
+                    "v{load} = load.{width} v1+{at} v{product} = mul v{acc}, v2
+                     v{sum} = add v{product}, v{load}"
+                )
+                .unwrap();
+                acc = sum;
             }
         }
-        write!(text, "return v{acc} block2: return v3 }}").unwrap();
-        agree_at_all(&text, &packets());
+        agree_at_all(
+            &format!(
+                "entry f function f() -> i64 {{
+                 block0: v0 = const {off} v2 = const 31 v3 = const 1
+                   guard v0, 16 -> v1, block1, block2
+                 block1: {body} v900 = const 32 v901 = shr v{acc}, v900 v902 = add v901, v{acc}
+                   return v902
+                 block2: return v3 }}"
+            ),
+            &packets(),
+        );
     }
 }
 
