@@ -41,19 +41,36 @@ pub struct Sources {
     list: Vec<Source>,
     /// Of each source, where its lines begin: every rule of an object names its line.
     line_starts: Vec<Vec<usize>>,
+    /// Of each source, its name counted from the root's folder.
+    portable: Vec<String>,
 }
 
 impl Sources {
-    /// Adds a source.
+    /// Adds a source. Its portable name is the last part of its name.
     ///
     /// # Panics
     /// With more than 2³² sources, which no memory holds.
     pub fn push(&mut self, source: Source) -> FileId {
+        let last = Path::new(&source.name).file_name().and_then(|n| n.to_str());
+        let portable = last.unwrap_or(&source.name).to_owned();
+        self.push_as(source, portable)
+    }
+
+    /// Adds a source with a portable name.
+    fn push_as(&mut self, source: Source, portable: String) -> FileId {
         let id = u32::try_from(self.list.len()).expect("fewer sources than memory holds");
         let newlines = source.text.match_indices('\n').map(|(at, _)| at + 1);
         self.line_starts.push(std::iter::once(0).chain(newlines).collect());
         self.list.push(source);
+        self.portable.push(portable);
         FileId(id)
+    }
+
+    /// The name of `file` counted from the root's folder: the same wherever that folder lies and however
+    /// the user named it. Objects carry this one. Empty if there is no such source.
+    #[must_use]
+    pub fn portable_name(&self, file: FileId) -> &str {
+        self.portable.get(file.0 as usize).map_or("", String::as_str)
     }
 
     /// The source of `file`, if there is one.

@@ -41,6 +41,8 @@ pub(super) struct Spent {
     copied: usize,
     /// Ranges of the whole policy.
     all_ranges: usize,
+    /// A bound of the whole policy was passed: no predicate is looked at any more.
+    exhausted: bool,
 }
 
 /// A `match`, worked out.
@@ -117,8 +119,9 @@ impl<'a> Checker<'a> {
 
     /// A whole predicate; `None` if something in it is wrong.
     pub(super) fn predicate(&mut self, expr: &Expr, params: Params<'_>) -> Option<Pred> {
-        let Spent { copied, all_ranges, .. } = self.spent;
-        self.spent = Spent { copied, all_ranges, ..Spent::default() };
+        let Spent { copied, all_ranges, exhausted, .. } = self.spent;
+        let over = exhausted;
+        self.spent = Spent { copied, all_ranges, exhausted, over, ..Spent::default() };
         self.expr(expr, params, 1)
     }
 
@@ -127,6 +130,7 @@ impl<'a> Checker<'a> {
         self.spent.leaves += leaves;
         self.spent.ranges += ranges;
         self.spent.all_ranges += ranges;
+        self.spent.exhausted = self.spent.copied > MAX_COPIED || self.spent.all_ranges > MAX_RANGES;
         let passed = if self.spent.leaves > MAX_LEAVES {
             format!("this asks more than {MAX_LEAVES} questions, its matches written out")
         } else if self.spent.copied > MAX_COPIED {

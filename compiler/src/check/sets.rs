@@ -320,6 +320,9 @@ fn misfit_words(misfit: &Misfit) -> String {
 
 /// An element of a file: no names stand there.
 fn file_value(word: &str) -> Result<Val, words::Problem> {
+    if let Some(problem) = words::dashed_mac(word) {
+        return Err(problem);
+    }
     match words::range_ends(word) {
         Some((low, high)) => Ok(Val::Range(Box::new((words::parse(low)?, words::parse(high)?)))),
         None => words::parse(word),

@@ -148,8 +148,8 @@ impl<'a> Values<'a> {
         }
         for n in order.post {
             let value = values.value(values.names.lets[n].value, &[], diags);
-            values.check_words(&value, diags);
-            values.lets[n] = value.node;
+            let known = values.check_words(&value, diags);
+            values.lets[n] = if known { value.node } else { Val::Error };
         }
         values
     }
@@ -174,15 +174,17 @@ impl<'a> Values<'a> {
     }
 
     /// A word in a constant that no field knows is a slip, whether or not the constant is used.
-    fn check_words(&self, value: &S<Val>, diags: &mut Diags) {
+    fn check_words(&self, value: &S<Val>, diags: &mut Diags) -> bool {
+        let mut all = true;
         for element in elements(value) {
             let Val::Name(word) = &element.node else { continue };
-            let known = |w: &str| FIELDS.iter().any(|f| f.names.iter().any(|(name, _)| *name == w));
-            if !known(word) {
+            if !FIELDS.iter().any(|f| f.names.iter().any(|(name, _)| name == word)) {
                 let like = self.names.like(word, Sort::Let, diags);
                 diags.push(errors::unknown_name(element.span, word, like));
+                all = false;
             }
         }
+        all
     }
 
     /// What `value` means.
@@ -225,6 +227,10 @@ impl<'a> Values<'a> {
     fn word(&self, word: &str, span: Span, params: Params<'_>, diags: &mut Diags) -> Val {
         if is_name(word) {
             return self.name(word, span, params, diags);
+        }
+        if let Some(problem) = words::dashed_mac(word) {
+            diags.push(errors::word(span, word, problem));
+            return Val::Error;
         }
         if let Some((low, high)) = range_ends(word) {
             return self.range((low, high), span, params, diags);

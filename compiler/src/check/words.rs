@@ -27,6 +27,11 @@ pub(crate) enum Problem {
         /// `80-90`
         instead: String,
     },
+    /// `02-00-00-00-00-01`
+    DashedMac {
+        /// The same with colons.
+        instead: String,
+    },
     /// `10.0.0.0/99`
     PrefixLength {
         /// What was written behind `/`.
@@ -63,6 +68,12 @@ pub(crate) fn is_name(word: &str) -> bool {
 pub(crate) fn range_ends(word: &str) -> Option<(&str, &str)> {
     let (low, high) = word.split_once('-')?;
     (!low.is_empty() && !high.is_empty()).then_some((low, high))
+}
+
+/// A hardware address as some systems write it.
+pub(crate) fn dashed_mac(word: &str) -> Option<Problem> {
+    let instead = word.replace('-', ":");
+    (!word.contains(':') && mac(&instead).is_some()).then_some(Problem::DashedMac { instead })
 }
 
 /// Reads a word that is neither a name nor a range.

@@ -1,11 +1,11 @@
 //! The root file and everything that it includes, parsed.
 
-use super::{Base, FileError, Files, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, Source, Sources};
+use super::{Base, FileError, Files, MAX_SOURCE_BYTES, MAX_TOTAL_BYTES, Source, Sources, lexical};
 use crate::check::{errors, graph};
 use l4c_grammar::{Diag, FileId, Item, ItemKind, Parsed, S, Span};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to compile.
 #[derive(Debug, Clone)]
@@ -81,13 +81,14 @@ pub fn load(input: Input, files: &dyn Files) -> Result<Loaded, LoadError> {
             if text.len() as u64 > MAX_SOURCE_BYTES {
                 return Err(failed(FileError::TooLarge { bytes }));
             }
-            (text.clone().into_bytes(), PathBuf::new())
+            (text.clone().into_bytes(), PathBuf::from("."))
         }
     };
     let mut loader = Loader {
         access: files,
         total_bytes: bytes.len() as u64,
         ids: HashMap::new(),
+        portable: Vec::new(),
         includes: Vec::new(),
         loaded: Loaded {
             sources: Sources::default(),
@@ -108,7 +109,9 @@ pub fn load(input: Input, files: &dyn Files) -> Result<Loaded, LoadError> {
         InputText::Body { kind, .. } => Some(kind),
         InputText::Path(_) | InputText::Text(_) => None,
     };
-    loader.add(input.name, dir, bytes, body_kind.as_deref());
+    let portable = Path::new(&input.name).file_name().map_or_else(PathBuf::new, PathBuf::from);
+    let source = Source { name: input.name, text: String::new(), dir };
+    loader.add(source, portable, bytes, body_kind.as_deref());
     let mut next = 0;
     while next < loader.loaded.files.len() {
         loader.follow(next);
@@ -122,6 +125,8 @@ struct Loader<'a> {
     access: &'a dyn Files,
     total_bytes: u64,
     ids: HashMap<PathBuf, FileId>,
+    /// By [`FileId`]: paths from the root's folder.
+    portable: Vec<PathBuf>,
     /// From, to, where it says so.
     includes: Vec<(FileId, FileId, Span)>,
     loaded: Loaded,
@@ -129,14 +134,22 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     /// Parses one more source.
-    fn add(&mut self, name: String, dir: PathBuf, bytes: Vec<u8>, body: Option<&str>) -> FileId {
+    fn add(
+        &mut self,
+        source: Source,
+        portable: PathBuf,
+        bytes: Vec<u8>,
+        body: Option<&str>,
+    ) -> FileId {
         let id = FileId(u32::try_from(self.loaded.files.len()).expect("far fewer sources"));
         let broken = l4c_grammar::decode(id, &bytes).err();
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
         };
-        self.loaded.sources.push(Source { name, text, dir });
+        let name = portable.display().to_string();
+        self.loaded.sources.push_as(Source { text, ..source }, name);
+        self.portable.push(portable);
         let text = self.loaded.sources.get(id).map_or("", |s| s.text.as_str());
         let parsed = match (broken, body) {
             (Some(diag), _) => Parsed { file: l4c_grammar::File::default(), diags: vec![*diag] },
@@ -178,10 +191,25 @@ impl Loader<'_> {
             )));
         }
         let dir = path.parent().map(PathBuf::from).unwrap_or_default();
-        let name = path.strip_prefix(&self.loaded.root_dir).unwrap_or(&path);
-        let id = self.add(name.display().to_string(), dir, bytes, None);
+        let (name, portable) = self.names(index, Path::new(&written.node));
+        let source = Source { name, text: String::new(), dir };
+        let id = self.add(source, portable, bytes, None);
         self.ids.insert(path, id);
         Ok(id)
+    }
+
+    /// What a file is called that source `index` includes as `written`: by the user, who sees it from where
+    /// the root was named, and within the policy.
+    fn names(&self, index: usize, written: &Path) -> (String, PathBuf) {
+        let last = || written.file_name().map_or_else(PathBuf::new, PathBuf::from);
+        if written.is_absolute() {
+            return (written.display().to_string(), last());
+        }
+        let from = self.portable[index].parent().unwrap_or(Path::new(""));
+        let portable = lexical(&from.join(written)).unwrap_or_else(last);
+        let root = Path::new(&self.loaded.sources.as_slice()[0].name);
+        let seen = root.parent().unwrap_or(Path::new("")).join(&portable);
+        (seen.display().to_string(), portable)
     }
 
     fn report_cycles(&mut self) {

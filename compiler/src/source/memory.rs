@@ -32,7 +32,8 @@ impl Files for MemoryFiles {
             return Err(FileError::Absolute);
         }
         let path = lexical(&base.from_dir.join(written)).ok_or(FileError::Outside)?;
-        if !path.starts_with(base.root_dir) {
+        let root_dir = lexical(base.root_dir).ok_or(FileError::Outside)?;
+        if !path.starts_with(root_dir) {
             return Err(FileError::Outside);
         }
         if self.files.contains_key(&path) { Ok(path) } else { Err(FileError::NotFound) }

@@ -60,6 +60,32 @@ fn a_file_included_twice_counts_once() {
 }
 
 #[test]
+fn names_are_seen_from_where_the_root_was_named() {
+    let folder = Folder::new()
+        .with("main.l4", "include \"sub/a.l4\"\n")
+        .with("sub/a.l4", "include \"../b.l4\"\n")
+        .with("b.l4", "");
+    let path = folder.0.join("main.l4");
+    let name = "here/main.l4".to_owned();
+    let loaded = load(Input { name, text: InputText::Path(path) }, &DiskFiles::default()).unwrap();
+    let names: Vec<&str> = loaded.sources.as_slice().iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["here/main.l4", "here/sub/a.l4", "here/b.l4"]);
+    let portable: Vec<&str> =
+        (0..3).map(|n| loaded.sources.portable_name(l4c_grammar::FileId(n))).collect();
+    assert_eq!(portable, ["main.l4", "sub/a.l4", "b.l4"]);
+}
+
+#[test]
+fn a_text_counts_from_the_current_folder() {
+    // Tests run in the folder of their crate.
+    let text = InputText::Text("include \"src/lib.rs\"\ninclude \"../Cargo.toml\"\n".to_owned());
+    let loaded = load(Input { name: "<stdin>".to_owned(), text }, &DiskFiles::default()).unwrap();
+    assert_eq!(loaded.sources.as_slice().len(), 2);
+    assert_eq!(loaded.sources.as_slice()[1].name, "src/lib.rs");
+    assert!(said(&loaded).contains(&("E0302", "\"../Cargo.toml\"")));
+}
+
+#[test]
 fn a_circle_is_shown_whole() {
     let files = MemoryFiles::new()
         .with("main.l4", "include \"a.l4\"\n")

@@ -27,6 +27,9 @@ pub(crate) fn problem_words(word: &str, problem: &Problem) -> String {
         Problem::TooLarge => format!("`{word}` has more than 64 bits"),
         Problem::Unit { unit, .. } => format!("there is no unit `{}`", shown(unit)),
         Problem::ColonRange { .. } => format!("a range is written with `-`, not as `{word}`"),
+        Problem::DashedMac { .. } => {
+            format!("a hardware address is written with colons, not as `{word}`")
+        }
         Problem::PrefixLength { written, max } => {
             format!("the prefix length `{}` is no number from 0 to {max}", shown(written))
         }
@@ -55,6 +58,7 @@ pub(crate) fn word(span: Span, word: &str, problem: Problem) -> Diag {
             ("E0207", Some(help))
         }
         Problem::ColonRange { instead } => ("E0208", Some(format!("write `{instead}`"))),
+        Problem::DashedMac { instead } => ("E0201", Some(format!("write `{instead}`"))),
         Problem::PrefixLength { .. } => ("E0206", None),
         Problem::Netmask { instead } => ("E0206", instead.map(|i| format!("write `{i}`"))),
         Problem::Address { .. } | Problem::Fraction | Problem::Negative => ("E0201", None),
@@ -119,8 +123,13 @@ pub(crate) fn wrong_type_for(span: Span, by: &str, asked: &str, val: &Val) -> Di
         return unit_for(span, by, asked, *ns);
     }
     let is = val.words();
-    Diag::error("E0205", span, format!("this is {is}, but {by} is {asked}"))
-        .label(format!("{is}, not {asked}"))
+    let diag = Diag::error("E0205", span, format!("this is {is}, but {by} is {asked}"))
+        .label(format!("{is}, not {asked}"));
+    if matches!(val, Val::Other("a ratio")) && asked.ends_with("address") {
+        diag.help("an IPv4 prefix has all four parts: `10.0.0.0/8`")
+    } else {
+        diag
+    }
 }
 
 /// `1m` where a number is asked for.

@@ -27,7 +27,7 @@ fn names() {
             ("let tcp = 1", &[("E0107", "tcp")]),
             ("let dns = 1", &[("E0107", "dns")]),
             ("let a = { 1, b }\nlet b = a", &[("E0108", "a")]),
-            ("let a = nonsense", &[("E0102", "nonsense")]),
+            ("let a = nonsense\nhook xdp h { ttl == a -> drop }", &[("E0102", "nonsense")]),
             ("match a = b\nmatch b = not a", &[("E0108", "a")]),
             ("match a(x) = a(x)", &[("E0108", "a")]),
             ("set s: addr { 10.0.0.1 }\nhook xdp h { src in s -> drop }", &[("E0109", "s")]),
@@ -74,6 +74,7 @@ fn values() {
             ("src == 10.0.0.1-fe80::1 -> drop", &[("E0205", "10.0.0.1-fe80::1")]),
             ("ip.src == fe80::1 -> drop", &[("E0205", "fe80::1")]),
             ("ip6.src in { fe80::1, 10.0.0.1 } -> drop", &[("E0205", "10.0.0.1")]),
+            ("eth.src == 02-00-00-00-00-01 -> drop", &[("E0201", "02-00-00-00-00-01")]),
             ("udp.dport == -1 -> drop", &[("E0201", "-1")]),
             ("udp.dport == 1.5 -> drop", &[("E0201", "1.5")]),
             ("udp.dport == udp.sport -> drop", &[("E0201", "udp.sport")]),
@@ -166,7 +167,7 @@ fn what_is_not_there_yet() {
             ),
             ("hook socket s { }", &[("E0900", "socket")]),
             ("hook netfilter s input { }", &[("E0900", "netfilter")]),
-            ("hook xdp h { }\ntest \"t\" for h { expect @s has 10.0.0.1 }", &[("E0900", "s")]),
+            ("hook xdp h { }\ntest \"t\" for h { expect @s has 10.0.0.1 }", &[("E0900", "@s")]),
         ],
     );
 }

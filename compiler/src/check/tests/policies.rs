@@ -90,3 +90,35 @@ fn the_same_policy_twice_is_the_same() {
     let text = || hir_text(&policy(checked_with(EDGE, &files(), None)));
     assert_eq!(text(), text());
 }
+
+/// Bytes taken out, doubled and swapped anywhere: errors or a policy, and no panic.
+#[test]
+fn a_damaged_policy_is_no_harm() {
+    let mut seed = 1u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).expect("31 bits") % below
+    };
+    let words =
+        ["{", "}", "(", ")", "in", "@", "&", "0", "-", "/", ":", "\"", "default", "not", "\n", ","];
+    for _ in 0..400 {
+        let mut text = EDGE.as_bytes().to_vec();
+        for _ in 0..=next(6) {
+            let at = next(text.len());
+            match next(4) {
+                0 => drop(text.remove(at)),
+                1 => text.insert(at, text[at]),
+                2 => {
+                    let other = next(text.len());
+                    text.swap(at, other);
+                }
+                _ => drop(text.splice(at..at, words[next(words.len())].bytes())),
+            }
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let checked = checked_with(&text, &files(), None);
+        if let Some(policy) = &checked.policy {
+            assert!(!hir_text(policy).is_empty());
+        }
+    }
+}
