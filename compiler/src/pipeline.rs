@@ -161,7 +161,7 @@ fn quote(sources: &Sources, span: Span) -> LineData {
     let text = sources.text(span);
     let words: Vec<&str> = text.split_whitespace().take(MAX_QUOTE_CHARS).collect();
     LineData {
-        file: sources.get(span.file).map_or_else(String::new, |s| s.name.clone()),
+        file: sources.portable_name(span.file).to_owned(),
         line: u32::try_from(line).unwrap_or(u32::MAX),
         column: u32::try_from(column).unwrap_or(u32::MAX),
         text: words.join(" ").chars().take(MAX_QUOTE_CHARS).collect(),
