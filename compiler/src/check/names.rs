@@ -87,6 +87,8 @@ pub(crate) struct ChainItem<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Names<'a> {
     table: HashMap<&'a str, Symbol>,
+    /// Modules of the standard library that are asked for.
+    modules: Vec<&'a str>,
     pub lets: Vec<LetItem<'a>>,
     pub sets: Vec<&'a SetDecl>,
     pub matches: Vec<MatchItem<'a>>,
@@ -108,7 +110,10 @@ impl<'a> Names<'a> {
     fn item(&mut self, item: &'a Item, diags: &mut Diags) {
         match &item.kind {
             ItemKind::Include(_) => {}
-            ItemKind::Use(name) => diags.push(unsupported::standard_library(name)),
+            ItemKind::Use(name) => {
+                self.modules.push(&name.node);
+                diags.push(unsupported::standard_library(name));
+            }
             ItemKind::Let { name, value } => {
                 self.define(name, Sort::Let, self.lets.len(), diags);
                 self.lets.push(LetItem { name, value });
@@ -166,6 +171,11 @@ impl<'a> Names<'a> {
     /// What `name` stands for, without a note.
     pub(crate) fn peek(&self, name: &str) -> Option<&Symbol> {
         self.table.get(name)
+    }
+
+    /// True if `name` belongs to a module that is asked for: its absence was reported there.
+    pub(crate) fn of_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| name.starts_with(module))
     }
 
     /// Was `name`, the one defined at `span`, used?

@@ -98,6 +98,9 @@ impl Checker<'_> {
     /// The row that `name` means, if the hook sees it.
     pub(super) fn field(&mut self, name: &str, span: Span) -> Option<&'static Field> {
         let Some(field) = Field::find(name) else {
+            if self.values.names.of_module(name) {
+                return None;
+            }
             let diag = self.no_field(name, span);
             return self.diags.none(diag);
         };

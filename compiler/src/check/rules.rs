@@ -272,6 +272,7 @@ impl<'a> Checker<'a> {
                 let diag = errors::wrong_sort(value.span, &name, symbol, "a chain");
                 self.diags.none(diag)
             }
+            None if self.values.names.of_module(&name) => None,
             None => {
                 let like = self.values.names.like(&name, Sort::Chain, &self.diags);
                 self.diags.none(errors::unknown_chain(value.span, &name, like))

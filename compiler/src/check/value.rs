@@ -304,6 +304,7 @@ impl<'a> Values<'a> {
         match self.names.find(name) {
             Some(symbol) if symbol.sort == Sort::Set => Some(SetId::new(symbol.index)),
             Some(symbol) => diags.none(errors::wrong_sort(span, name, symbol, "a set")),
+            None if self.names.of_module(name) => None,
             None => {
                 let like = self.names.like(name, Sort::Set, diags);
                 diags.none(errors::unknown_set(span, name, like))

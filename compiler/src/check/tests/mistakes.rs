@@ -158,6 +158,10 @@ fn what_is_not_there_yet() {
         checked,
         &[
             ("use std::bogons", &[("E0900", "bogons")]),
+            (
+                "use std::bogons\nhook xdp h { src in @bogons or bogons_v6 -> jump bogons }",
+                &[("E0900", "bogons")],
+            ),
             ("limit a { rate 10 packets/s }", &[("E0900", "a")]),
             ("conns a { allow 10 per src }", &[("E0900", "a")]),
             ("set s: addr { dynamic timeout 10m }", &[("E0900", "dynamic"), ("E0900", "timeout")]),
