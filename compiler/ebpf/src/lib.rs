@@ -1,6 +1,6 @@
 //! eBPF from l4c IR: selection, registers, assembler, BTF, ELF.
 //!
-//! [`object`] takes verified modules, one a hook, and gives one ELF file that libbpf, bpftool and aya
+//! [`object()`] takes verified modules, one a hook, and gives one ELF file that libbpf, bpftool and aya
 //! load; [`assembly`] shows the same code to people. The same modules give the same bytes.
 //!
 //! What the code promises to those that run it elsewhere: the context is read only by 32-bit loads
