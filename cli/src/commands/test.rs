@@ -10,7 +10,7 @@ use crate::table::count;
 use crate::ui::Ui;
 use l4c_compiler::hir::Test;
 use l4c_judge::{EngineKind, Explanation, TestOutcome, run_test};
-use regex::Regex;
+use regex_lite::Regex;
 use serde::Serialize;
 
 /// A test as `l4c test --format json` prints it.
