@@ -46,9 +46,15 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a list.
-    pub fn of(diags: &[Diag]) -> Self {
-        let errors = diags.iter().filter(|d| d.severity == Severity::Error).count();
-        Self { errors, warnings: diags.len() - errors }
+    pub fn of<'d>(diags: impl IntoIterator<Item = &'d Diag>) -> Self {
+        let mut tally = Self::default();
+        for diag in diags {
+            match diag.severity {
+                Severity::Error => tally.errors += 1,
+                Severity::Warning => tally.warnings += 1,
+            }
+        }
+        tally
     }
 
     /// `2 errors, 1 warning`.
@@ -95,8 +101,7 @@ pub fn print(ui: &mut Ui, sources: &Sources, diags: &[Diag]) {
         ui.say(&render(&handler, &mut sheets, diag));
     }
     if !hidden.is_empty() {
-        let hidden: Vec<Diag> = hidden.into_iter().cloned().collect();
-        ui.say(&format!("… and {} more", Tally::of(&hidden).in_words()));
+        ui.say(&format!("… and {} more", Tally::of(hidden).in_words()));
     }
 }
 

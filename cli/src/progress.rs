@@ -27,13 +27,15 @@ impl Bar {
         if !self.wanted || self.started.elapsed() < PATIENCE {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| new_bar(progress.total_bytes));
+        let elapsed = self.started.elapsed();
+        let new = || new_bar(progress.total_bytes).with_elapsed(elapsed);
+        let bar = self.bar.get_or_insert_with(new);
         if let Some(total) = progress.total_bytes {
             bar.set_length(total);
         }
         bar.set_position(progress.bytes_read);
-        let packets = progress.packets as f64 / self.started.elapsed().as_secs_f64();
-        bar.set_message(format!("{} {:.2} M packets/s", progress.capture, packets / 1e6));
+        let packets = progress.packets as f64 / elapsed.as_secs_f64();
+        bar.set_message(format!("{:.2} M packets/s, {}", packets / 1e6, progress.capture));
     }
 
     /// Takes the bar away, so that something else can be printed.
@@ -49,7 +51,7 @@ fn new_bar(total_bytes: Option<u64>) -> ProgressBar {
         Some(total) => {
             (ProgressBar::new(total), "{bar:30} {bytes}/{total_bytes} {elapsed} (left {eta}) {msg}")
         }
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed} {msg}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed} {wide_msg}"),
     };
     let style = ProgressStyle::with_template(template).expect("the template is well formed");
     bar.with_style(style)
