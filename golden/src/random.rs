@@ -1,0 +1,1 @@
+//! Random rule files and packets.

@@ -1,0 +1,54 @@
+//! The packet zoo: named packets with everything in them that headers can do, right and wrong.
+//!
+//! All of them are made by `etherparse` or written out byte by byte. Nothing here asks the compiler where
+//! a field lies: a wrong row of its table would then be wrong on both sides and no test would see it.
+
+mod cut;
+mod ip4;
+mod ip6;
+mod link;
+mod parts;
+mod sizes;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+/// A packet of the zoo, an Ethernet frame without its checksum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// What cases call it: letters, digits and `_`.
+    pub name: String,
+    /// From the destination address on.
+    pub bytes: Vec<u8>,
+}
+
+/// Packets as they are collected.
+#[derive(Debug, Default)]
+struct Zoo {
+    packets: Vec<Packet>,
+}
+
+impl Zoo {
+    fn add(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        self.packets.push(Packet { name: name.into(), bytes });
+    }
+
+    /// `bytes` without all but its first `keep_bytes`.
+    fn cut(&mut self, name: impl Into<String>, mut bytes: Vec<u8>, keep_bytes: usize) {
+        bytes.truncate(keep_bytes);
+        self.add(name, bytes);
+    }
+}
+
+/// All packets of the zoo, always in the same order.
+#[must_use]
+pub fn packets() -> Vec<Packet> {
+    let mut zoo = Zoo::default();
+    link::add(&mut zoo);
+    ip4::add(&mut zoo);
+    ip6::add(&mut zoo);
+    transport::add(&mut zoo);
+    cut::add(&mut zoo);
+    sizes::add(&mut zoo);
+    zoo.packets
+}

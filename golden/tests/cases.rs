@@ -1,0 +1,28 @@
+//! One test a case file: what the reference says stands in the file, and the interpreter says the same.
+//!
+//! `L4C_BLESS=1 cargo test -p l4c-golden --test cases` writes the expectations into the files.
+
+use l4c_golden::case::{self, Case};
+use l4c_golden::run::{for_kind, judge_case};
+use l4c_golden::zoo::{Packet, packets};
+use l4c_judge::EngineKind;
+use l4c_manifest::HookKind;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::sync::Arc;
+
+fn test(case: &Case, zoo: &[Packet]) -> Result<(), Failed> {
+    let rules = for_kind(case, HookKind::Xdp)?.ok_or("a case is for XDP")?;
+    case::settle(case, &case::expectations(&rules, zoo))?;
+    judge_case(case, zoo, &[EngineKind::Vm])?;
+    Ok(())
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let zoo = Arc::new(packets());
+    let trials = case::all("cases").into_iter().map(|case| {
+        let zoo = Arc::clone(&zoo);
+        Trial::test(case.title().to_owned(), move || test(&case, &zoo))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
