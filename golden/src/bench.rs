@@ -80,7 +80,9 @@ pub fn rules(input: Input, files: &dyn Files, kind: HookKind) -> Result<Rules, R
 /// As [`rules`].
 pub fn file(path: &Path, name: &str, kind: HookKind) -> Result<Rules, Refused> {
     let input = Input { name: name.to_owned(), text: InputText::Path(path.to_owned()) };
-    rules(input, &DiskFiles::default(), kind)
+    // Cases share files, which lie beside their folders.
+    let roots = path.ancestors().take(3).map(Path::to_path_buf).collect();
+    rules(input, &DiskFiles { roots }, kind)
 }
 
 /// Checks a text that includes nothing.
