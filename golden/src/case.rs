@@ -27,6 +27,9 @@ pub const MARK: &str = "#:";
 /// Longest line of expectations, in characters.
 const LINE_CHARS: usize = 100;
 
+/// So many packets in a row are written as a run.
+const SHORTEST_RUN: usize = 3;
+
 /// A file of cases or of diagnostics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -170,23 +173,34 @@ fn of_hook(rules: &Rules, hook: HookId, zoo: &[Packet], out: &mut String) {
     }
 }
 
-/// Packets by name: those that matched or, if they are most, those that did not.
+/// Packets by name: those that matched or, if they are most, those that did not. `a..b` are all from `a` to
+/// `b` in the order of the zoo, both included.
 fn names(matched: &[(&str, usize)]) -> String {
     let count = matched.iter().filter(|(_, times)| *times > 0).count();
     let once = matched.iter().all(|(_, times)| *times <= 1);
-    let (first, wanted): (&str, fn(usize) -> bool) = if count == 0 {
+    if count == 0 {
         return "-".to_owned();
-    } else if count == matched.len() && once {
+    }
+    if count == matched.len() && once {
         return "all".to_owned();
-    } else if count > matched.len() / 2 && once {
-        ("all but ", |times| times == 0)
-    } else {
-        ("", |times| times > 0)
-    };
-    let listed = matched.iter().filter(|(_, times)| wanted(*times)).map(|(name, times)| {
-        if *times > 1 { format!("{name}*{times}") } else { (*name).to_owned() }
-    });
-    format!("{first}{}", listed.collect::<Vec<_>>().join(" "))
+    }
+    let inverse = once && count > matched.len() / 2;
+    let wanted = |&(_, times): &(&str, usize)| if inverse { 1 - times } else { times };
+    let mut out = Vec::new();
+    for run in matched.chunk_by(|a, b| wanted(a) == wanted(b)) {
+        let suffix = match wanted(&run[0]) {
+            0 => continue,
+            1 => String::new(),
+            times => format!("*{times}"),
+        };
+        let ends = (run[0].0, run[run.len() - 1].0);
+        if run.len() >= SHORTEST_RUN {
+            out.push(format!("{}..{}{suffix}", ends.0, ends.1));
+        } else {
+            out.extend(run.iter().map(|(name, _)| format!("{name}{suffix}")));
+        }
+    }
+    format!("{}{}", if inverse { "all but " } else { "" }, out.join(" "))
 }
 
 /// Adds an entry, broken into lines where it is long.
