@@ -2,7 +2,7 @@
 
 use crate::Program;
 use crate::asm::{self, Bytes};
-use crate::error::Error;
+use crate::error::{Error, Limit};
 use crate::mach::{Callee, Code, Op};
 use crate::{outline, regalloc, select};
 use cranelift_entity::EntityRef;
@@ -118,6 +118,7 @@ fn compile(
     let function = &program.module.funcs[func];
     let machine = || {
         let (code, stack_bytes) = regalloc::allocate(select::select(&program.module, func, kind)?)?;
+        check_reach(&code, &function.name, &program.module)?;
         let bytes = asm::encode(&code)?;
         Ok((code, stack_bytes, bytes))
     };
@@ -131,6 +132,25 @@ fn compile(
     let section = if is_entry { kind.section() } else { TEXT };
     let symbol = String::new();
     Ok(Unit { program: index, func, is_entry, symbol, section, code, bytes, stack_bytes })
+}
+
+/// Jumps reach what is within the limit of a function; past it there may be no bytes to count.
+///
+/// # Errors
+/// [`Error::Limit`], at the line that went over it.
+fn check_reach(code: &Code, name: &str, module: &Module) -> Result<(), Error> {
+    let limit = Limit::FunctionInsns;
+    let (mut insns, mut passed_at) = (0, None);
+    for (op, line) in &code.ops {
+        insns += u64::from(asm::slots(op));
+        if insns > limit.max() && passed_at.is_none() {
+            passed_at = line.expand();
+        }
+    }
+    if insns <= limit.max() {
+        return Ok(());
+    }
+    Err(Error::limit(limit, insns, name, passed_at.map(|line| &module.lines[line])))
 }
 
 /// Names that are taken in the object.
