@@ -69,16 +69,34 @@ impl Checker<'_> {
 
 /// The rule that surely drops such packets, if none before it may pass them.
 fn taken_by(rules: &[Rule], default: &Rule, class: Class, passes: &[bool]) -> Option<Span> {
-    for rule in rules.iter().chain([default]) {
+    let drops = |rule: &Rule| rule.steer == Some(Steer::Verdict(Verdict::Drop)) && !rule.shadow;
+    for rule in rules {
         if may_pass(rule, class, passes) {
             return None;
         }
-        let drops = rule.steer == Some(Steer::Verdict(Verdict::Drop)) && !rule.shadow;
-        if drops && answer(&rule.pred, class) == Known::True {
+        let known = answer(&rule.pred, class);
+        if drops(rule) && known == Known::True {
             return Some(rule.span);
         }
+        if skips_to_default(rule) && known != Known::False {
+            if !drops(default) {
+                return None;
+            }
+            if known == Known::True {
+                break;
+            }
+        }
     }
-    None
+    drops(default).then_some(default.span)
+}
+
+/// True if nothing of the list but the default comes behind this rule, once it matches.
+fn skips_to_default(rule: &Rule) -> bool {
+    let skips = match rule.steer {
+        Some(Steer::Return | Steer::Goto(_)) => true,
+        Some(Steer::Verdict(_) | Steer::Jump(_)) | None => false,
+    };
+    skips && !rule.shadow
 }
 
 /// True if the rule may pass such a packet, itself or by its chain.

@@ -195,6 +195,17 @@ fn warnings() {
             ("not src in 10.0.0.0/8 -> drop", &[("W0107", "not src in 10.0.0.0/8 -> drop")]),
             ("src not in 10.0.0.0/8 -> drop", &[]),
             ("default shadow drop", &[]),
+            ("all -> return\nall -> drop", &[("W0106", "all -> drop")]),
+            ("ip6 or arp -> return\nall -> drop", &[]),
+            ("ip6 or arp -> shadow return\narp or icmp6 -> pass\nall -> drop", &[]),
+            (
+                "udp -> return\nx: all -> drop",
+                &[("W0107", "x: all -> drop"), ("W0107", "x: all -> drop")],
+            ),
+            (
+                "all -> return\ndefault drop",
+                &[("W0107", "default drop"), ("W0107", "default drop")],
+            ),
         ],
     );
     super::table(
