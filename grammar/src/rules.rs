@@ -54,7 +54,9 @@ fn rule(source: Source<'_>, piece: &Piece, sink: &mut Sink) -> Option<Rule> {
         spanned(source.at(span).to_owned(), span)
     });
     if let Some(label) = label.as_ref().filter(|label| label.node == "default") {
-        let actions = Part::new(source, piece.main, piece.end).text();
+        // `default: udp -> drop` meant its actions, whatever stands before the arrow.
+        let start = piece.arrow.map_or(piece.main, |arrow| arrow + 2);
+        let actions = Part::new(source, start, piece.end).text().trim_start();
         sink.push(errors::default_label(label.span, &shorten(actions)));
         return None;
     }

@@ -204,6 +204,7 @@ fn help_shows_what_to_write() {
             "write `a or (b and not c) or d` or `(a or b) and (not c or d)`",
         ),
         ("default: drop", "what happens when no rule decides is written `default drop`"),
+        ("default: udp -> drop", "what happens when no rule decides is written `default drop`"),
         ("l4[12] == 1 -> drop", "the length is written too: `[12:1]`"),
     ];
     for (rule, help) in cases {
