@@ -18,7 +18,9 @@ use std::fs;
 use std::path::PathBuf;
 
 /// A table of the page: its marker, and how it is written.
-const TABLES: &[(&str, fn() -> String)] = &[("fields", fields_table), ("codes", codes_table)];
+type Table = (&'static str, fn() -> String);
+
+const TABLES: &[Table] = &[("fields", fields_table), ("codes", codes_table)];
 
 /// Sections of the field table: the title, and the first words of the fields in it. A field without a dot
 /// that is no header stands in the first.
@@ -112,7 +114,7 @@ fn with_table(text: &str, name: &str, table: &str) -> String {
 fn the_tables_are_those_of_the_code() {
     let text = page();
     let wanted =
-        TABLES.iter().fold(text.clone(), |text, (name, table)| with_table(&text, name, &table()));
+        TABLES.iter().fold(text.clone(), |text, &(name, table)| with_table(&text, name, &table()));
     if std::env::var_os("L4C_BLESS").is_some_and(|v| v == "1") {
         fs::write(page_path(), wanted).expect("the page can be written");
         return;
