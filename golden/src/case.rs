@@ -9,6 +9,8 @@
 //! #: default (pass): 241 others
 //! ```
 //!
+//! A case that needs a packet of its own has it in a line `#+ NAME HEX`.
+//!
 //! `l4c-golden`'s test `cases` compares these lines with what the reference evaluator says, and writes them
 //! anew when it is run with `L4C_BLESS=1`.
 
@@ -82,6 +84,28 @@ pub fn split(text: &[u8]) -> (&[u8], &[u8]) {
         |&at: &usize| text[at..].starts_with(MARK.as_bytes()) && (at == 0 || text[at - 1] == b'\n');
     let at = (0..text.len()).find(is_mark).unwrap_or(text.len());
     text.split_at(at)
+}
+
+/// What lines begin with that hold a packet of a case's own: a name, and the frame in hexadecimal digits.
+pub const PACKET_MARK: &str = "#+";
+
+/// The zoo, and behind it the packets that a case brings itself.
+///
+/// # Errors
+/// When a line of packets can't be read.
+pub fn packets(case: &Case, zoo: &[Packet]) -> Result<Vec<Packet>, String> {
+    let text = std::fs::read_to_string(&case.path).map_err(|e| format!("{}: {e}", case.name))?;
+    let mut packets = zoo.to_vec();
+    for line in text.lines().filter_map(|line| line.strip_prefix(PACKET_MARK)) {
+        let mut words = line.split_whitespace();
+        let (name, digits) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let bytes = (0..digits.len() / 2)
+            .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16))
+            .collect::<Result<Vec<u8>, _>>()
+            .map_err(|e| format!("{}: packet {name}: {e}", case.name))?;
+        packets.push(Packet { name: name.to_owned(), bytes });
+    }
+    Ok(packets)
 }
 
 /// Compares what stands in a file with what should; with `L4C_BLESS=1` writes it instead.

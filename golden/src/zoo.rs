@@ -4,10 +4,11 @@
 //! a field lies: a wrong row of its table would then be wrong on both sides and no test would see it.
 
 mod cut;
+pub(crate) mod extension;
 mod ip4;
 mod ip6;
 mod link;
-mod parts;
+pub(crate) mod parts;
 mod sizes;
 #[cfg(test)]
 mod tests;

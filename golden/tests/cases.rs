@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 fn test(case: &Case, zoo: &[Packet]) -> Result<(), Failed> {
     let rules = for_kind(case, HookKind::Xdp)?.ok_or("a case is for XDP")?;
-    case::settle(case, &case::expectations(&rules, zoo))?;
-    judge_case(case, zoo, &[EngineKind::Vm])?;
+    let packets = case::packets(case, zoo)?;
+    case::settle(case, &case::expectations(&rules, &packets))?;
+    judge_case(case, &packets, &[EngineKind::Vm])?;
     Ok(())
 }
 

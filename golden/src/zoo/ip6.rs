@@ -6,15 +6,14 @@ use super::parts::{
 };
 use etherparse::Ipv6FlowLabel;
 
-const HBH: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const AUTH: u8 = 51;
-const NOTHING: u8 = 59;
-const DST: u8 = 60;
-const MOBILITY: u8 = 135;
+use super::extension::{DST, HBH, NOTHING, ROUTING, auth, chain_of, fragment, mobility, plain};
+
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+
+fn chain(exts: &[super::extension::Ext], last: u8, data: &[u8]) -> Vec<u8> {
+    chain_of(ip6(), exts, last, data)
+}
 
 pub(super) fn add(zoo: &mut Zoo) {
     values(zoo);
@@ -24,45 +23,6 @@ pub(super) fn add(zoo: &mut Zoo) {
     chains(zoo);
     lengths(zoo);
     cut(zoo);
-}
-
-/// An extension header: its number, and its bytes, whose first is filled in with the next one's number.
-type Ext = (u8, Vec<u8>);
-
-/// One whose second byte counts units of 8 bytes behind the first 8. Pad1 options fill it.
-fn plain(number: u8, more_units: u8) -> Ext {
-    let mut bytes = vec![0; 8 + 8 * usize::from(more_units)];
-    bytes[1] = more_units;
-    (number, bytes)
-}
-
-/// RFC 6275: a binding refresh request.
-fn mobility() -> Ext {
-    (MOBILITY, vec![0, 0, 0, 0, 0, 0, 0, 0])
-}
-
-/// RFC 4302: the second byte counts units of 4 bytes, less 2.
-fn auth(units_less_2: u8) -> Ext {
-    let mut bytes = vec![0; 4 * (usize::from(units_less_2) + 2)];
-    bytes[1] = units_less_2;
-    (AUTH, bytes)
-}
-
-fn fragment(off_units: u16, more: bool) -> Ext {
-    let [high, low] = (off_units << 3 | u16::from(more)).to_be_bytes();
-    (FRAGMENT, vec![0, 0, high, low, 0, 0, 0, 9])
-}
-
-/// A frame with extension headers in front of `last`.
-fn chain(exts: &[Ext], last: u8, data: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (at, (_, ext)) in exts.iter().enumerate() {
-        let next = exts.get(at + 1).map_or(last, |(number, _)| *number);
-        bytes.push(next);
-        bytes.extend(&ext[1..]);
-    }
-    bytes.extend(data);
-    raw_of(ip6(), exts.first().map_or(last, |(number, _)| *number), &bytes)
 }
 
 /// The bytes of a datagram to port 53, with the checksum for IPv6.

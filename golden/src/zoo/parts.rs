@@ -5,36 +5,36 @@ use etherparse::{
 };
 
 /// Where frames come from.
-pub(super) const FROM_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
+pub(crate) const FROM_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 /// Where frames go.
-pub(super) const TO_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
+pub(crate) const TO_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 /// 192.0.2.1
-pub(super) const FROM4: [u8; 4] = [192, 0, 2, 1];
+pub(crate) const FROM4: [u8; 4] = [192, 0, 2, 1];
 /// 198.51.100.2
-pub(super) const TO4: [u8; 4] = [198, 51, 100, 2];
+pub(crate) const TO4: [u8; 4] = [198, 51, 100, 2];
 /// 2001:db8::1
-pub(super) const FROM6: [u8; 16] = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+pub(crate) const FROM6: [u8; 16] = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// 2001:db8:53::2
-pub(super) const TO6: [u8; 16] = [0x20, 0x01, 0x0d, 0xb8, 0, 0x53, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+pub(crate) const TO6: [u8; 16] = [0x20, 0x01, 0x0d, 0xb8, 0, 0x53, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
 /// Source port of packets that do not care.
-pub(super) const SPORT: u16 = 4000;
+pub(crate) const SPORT: u16 = 4000;
 
 /// What packets carry that do not care.
-pub(super) const DATA: &[u8] = b"some data";
+pub(crate) const DATA: &[u8] = b"some data";
 
 /// Bytes of the Ethernet header.
-pub(super) const ETH: usize = 14;
+pub(crate) const ETH: usize = 14;
 /// First byte of what lies behind an IPv4 header without options.
-pub(super) const BEHIND4: usize = ETH + 20;
+pub(crate) const BEHIND4: usize = ETH + 20;
 /// First byte of what lies behind the fixed IPv6 header.
-pub(super) const BEHIND6: usize = ETH + 40;
+pub(crate) const BEHIND6: usize = ETH + 40;
 
 /// A frame up to its IP header.
-pub(super) type Ip = PacketBuilderStep<IpHeaders>;
+pub(crate) type Ip = PacketBuilderStep<IpHeaders>;
 
 /// An IPv4 header from [`FROM4`] to [`TO4`], TTL 64, changed by `edit`; lengths and checksums are filled in.
-pub(super) fn ip4_with(edit: impl FnOnce(&mut Ipv4Header)) -> Ip {
+pub(crate) fn ip4_with(edit: impl FnOnce(&mut Ipv4Header)) -> Ip {
     let mut header = Ipv4Header::new(0, 64, IpNumber::UDP, FROM4, TO4).expect("0 bytes fit");
     header.dont_fragment = false;
     edit(&mut header);
@@ -43,12 +43,12 @@ pub(super) fn ip4_with(edit: impl FnOnce(&mut Ipv4Header)) -> Ip {
 }
 
 /// The plain IPv4 header.
-pub(super) fn ip4() -> Ip {
+pub(crate) fn ip4() -> Ip {
     ip4_with(|_| {})
 }
 
 /// An IPv6 header from [`FROM6`] to [`TO6`], hop limit 64, changed by `edit`.
-pub(super) fn ip6_with(edit: impl FnOnce(&mut Ipv6Header)) -> Ip {
+pub(crate) fn ip6_with(edit: impl FnOnce(&mut Ipv6Header)) -> Ip {
     let mut header =
         Ipv6Header { hop_limit: 64, source: FROM6, destination: TO6, ..Ipv6Header::default() };
     edit(&mut header);
@@ -57,24 +57,24 @@ pub(super) fn ip6_with(edit: impl FnOnce(&mut Ipv6Header)) -> Ip {
 }
 
 /// The plain IPv6 header.
-pub(super) fn ip6() -> Ip {
+pub(crate) fn ip6() -> Ip {
     ip6_with(|_| {})
 }
 
 /// Behind `ip`, a UDP datagram.
-pub(super) fn udp_of(ip: Ip, sport: u16, dport: u16, data: &[u8]) -> Vec<u8> {
+pub(crate) fn udp_of(ip: Ip, sport: u16, dport: u16, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     ip.udp(sport, dport).write(&mut out, data).expect("a vector takes it");
     out
 }
 
 /// Behind `ip`, a UDP datagram to port 53.
-pub(super) fn dns_of(ip: Ip) -> Vec<u8> {
+pub(crate) fn dns_of(ip: Ip) -> Vec<u8> {
     udp_of(ip, SPORT, 53, DATA)
 }
 
 /// Behind `ip`, a TCP segment from [`SPORT`] to port 80, its header changed by `edit`.
-pub(super) fn tcp_of(ip: Ip, edit: impl FnOnce(&mut TcpHeader), data: &[u8]) -> Vec<u8> {
+pub(crate) fn tcp_of(ip: Ip, edit: impl FnOnce(&mut TcpHeader), data: &[u8]) -> Vec<u8> {
     let mut header = TcpHeader::new(SPORT, 80, 1000, 64240);
     edit(&mut header);
     let mut out = Vec::new();
@@ -83,7 +83,7 @@ pub(super) fn tcp_of(ip: Ip, edit: impl FnOnce(&mut TcpHeader), data: &[u8]) -> 
 }
 
 /// Behind `ip`, the bytes of a protocol that the packet builder does not know or that are to be wrong.
-pub(super) fn raw_of(ip: Ip, proto: u8, data: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_of(ip: Ip, proto: u8, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     // The builder writes extension headers by itself only: their numbers are put in afterwards.
     ip.write(&mut out, IpNumber(253), data).expect("a vector takes it");
@@ -99,7 +99,7 @@ pub(super) fn raw_of(ip: Ip, proto: u8, data: &[u8]) -> Vec<u8> {
 }
 
 /// A frame with any EtherType.
-pub(super) fn frame(ether_type: u16, data: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(ether_type: u16, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::from(TO_MAC);
     out.extend(FROM_MAC);
     out.extend(ether_type.to_be_bytes());
@@ -108,7 +108,7 @@ pub(super) fn frame(ether_type: u16, data: &[u8]) -> Vec<u8> {
 }
 
 /// Puts VLAN tags, (type, number), in front of a frame's EtherType, the outermost first.
-pub(super) fn tagged(mut frame: Vec<u8>, tags: &[(u16, u16)]) -> Vec<u8> {
+pub(crate) fn tagged(mut frame: Vec<u8>, tags: &[(u16, u16)]) -> Vec<u8> {
     let tags = tags.iter().flat_map(|(ty, number)| [ty.to_be_bytes(), number.to_be_bytes()]);
     let at = 2 * FROM_MAC.len();
     frame.splice(at..at, tags.flatten());
@@ -116,13 +116,13 @@ pub(super) fn tagged(mut frame: Vec<u8>, tags: &[(u16, u16)]) -> Vec<u8> {
 }
 
 /// Writes `bytes` over those at `off_bytes`.
-pub(super) fn patched(mut frame: Vec<u8>, off_bytes: usize, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn patched(mut frame: Vec<u8>, off_bytes: usize, bytes: &[u8]) -> Vec<u8> {
     frame[off_bytes..off_bytes + bytes.len()].copy_from_slice(bytes);
     frame
 }
 
 /// A frame with zeros behind its end, as short ones are sent.
-pub(super) fn padded(mut frame: Vec<u8>, to_bytes: usize) -> Vec<u8> {
+pub(crate) fn padded(mut frame: Vec<u8>, to_bytes: usize) -> Vec<u8> {
     frame.resize(to_bytes, 0);
     frame
 }

@@ -1,0 +1,173 @@
+//! Rule files, written out.
+
+use super::pool::{Pool, pick};
+use super::terms::Source;
+use super::{RuleSeeds, Script};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::fmt::Write as _;
+
+const SET_TYPES: [&str; 12] = [
+    "addr", "addr4", "addr6", "prefix", "prefix4", "prefix6", "port", "mac", "u8", "u16", "u32",
+    "u64",
+];
+
+/// What a file has, as its rules need to know it.
+struct Writer {
+    pool: Pool,
+    sets: Vec<&'static str>,
+    matches: Vec<(String, bool)>,
+    chains: usize,
+    link: bool,
+    out: String,
+}
+
+/// The rule file of a script.
+#[must_use]
+pub fn text(script: &Script) -> String {
+    let mut writer = Writer {
+        pool: Pool::new(script.pool),
+        sets: Vec::new(),
+        matches: Vec::new(),
+        chains: script.chains.len(),
+        link: script.link,
+        out: String::new(),
+    };
+    script.sets.iter().for_each(|&seed| writer.set(seed));
+    script.matches.iter().for_each(|seeds| writer.named(seeds));
+    for (at, rules) in script.chains.iter().enumerate() {
+        writer.line(&format!("chain c{at} {{"));
+        rules.iter().for_each(|seeds| writer.rule(seeds, Some(at)));
+        writer.line("}");
+    }
+    writer.line("hook xdp random {");
+    script.rules.iter().for_each(|seeds| writer.rule(seeds, None));
+    let defaults =
+        ["", "default pass", "default drop", "default count left, drop", "default shadow drop"];
+    let default = defaults[usize::try_from(script.default % 5).expect("less than five")];
+    if !default.is_empty() {
+        writer.line(&format!("    {default}"));
+    }
+    writer.line("}");
+    writer.out
+}
+
+impl Writer {
+    fn line(&mut self, line: &str) {
+        writeln!(self.out, "{line}").expect("a string takes everything");
+    }
+
+    fn source<'s>(&'s self, rng: &'s mut StdRng) -> Source<'s> {
+        Source { rng, pool: &self.pool, sets: &self.sets, matches: &self.matches, link: self.link }
+    }
+
+    fn set(&mut self, seed: u64) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let ty = pick(&mut rng, &SET_TYPES);
+        // Now and then so many that they are not compared one by one.
+        let count = if rng.random_ratio(1, 5) { 60 } else { rng.random_range(1..8) };
+        let elements: Vec<String> = (0..count).map(|at| self.element(ty, at, &mut rng)).collect();
+        let line = format!("set s{}: {ty} {{ {} }}", self.sets.len(), elements.join(", "));
+        self.line(&line);
+        self.sets.push(ty);
+    }
+
+    fn element(&self, ty: &str, at: u32, rng: &mut StdRng) -> String {
+        let six = match ty {
+            "addr4" | "prefix4" => false,
+            "addr6" | "prefix6" => true,
+            _ => rng.random(),
+        };
+        // Beyond the first few, values of which each is another.
+        let spread = at > 8;
+        let mut source = self.source(rng);
+        match ty {
+            "prefix" | "prefix4" | "prefix6" if !spread => source.addresses(six),
+            "addr" | "addr4" | "addr6" | "prefix" | "prefix4" | "prefix6" => {
+                let (a, b) =
+                    (pick(source.rng, &self.pool.addr4), pick(source.rng, &self.pool.addr6));
+                let plus = if spread { at * 5 } else { 0 };
+                if six {
+                    std::net::Ipv6Addr::from(b.wrapping_add(u128::from(plus) << 40)).to_string()
+                } else {
+                    std::net::Ipv4Addr::from(a.wrapping_add(plus)).to_string()
+                }
+            }
+            "port" if !spread => source.ports().trim_matches(['{', '}', ' ']).to_owned(),
+            "port" => (at * 7).to_string(),
+            "mac" if !spread => source.mac(),
+            "mac" => super::terms::mac_text(0x0200_0000_0000 + u64::from(at) * 3),
+            _ => {
+                let bits = ty[1..].parse::<u32>().expect("the type is a number's");
+                let value = pick(source.rng, &self.pool.numbers) & (u64::MAX >> (64 - bits));
+                if spread { (u64::from(at) * 4).to_string() } else { value.to_string() }
+            }
+        }
+    }
+
+    fn named(&mut self, seeds: &RuleSeeds) {
+        let mut rng = StdRng::seed_from_u64(seeds.shape);
+        let name = format!("m{}", self.matches.len());
+        if rng.random() {
+            let pred = self.predicate(seeds, &mut rng);
+            self.line(&format!("match {name} = {pred}"));
+            self.matches.push((name, false));
+        } else {
+            let field = pick(&mut rng, &["dport", "sport", "tcp.dport", "udp.sport"]);
+            self.line(&format!("match {name}(p) = {field} in p or dport == p"));
+            self.matches.push((name, true));
+        }
+    }
+
+    /// The terms of a rule, joined.
+    fn predicate(&self, seeds: &RuleSeeds, rng: &mut StdRng) -> String {
+        let mut out = String::new();
+        for &seed in &seeds.terms {
+            let mut own = StdRng::seed_from_u64(seed);
+            let negated = own.random_ratio(1, 6);
+            let term = self.source(&mut own).term();
+            let term = if negated { format!("not {term}") } else { term };
+            if out.is_empty() {
+                out = term;
+                continue;
+            }
+            let word = pick(rng, &["and", "or"]);
+            let joined = format!("({out}) {word} ({term})");
+            out = if rng.random_ratio(1, 8) { format!("not ({joined})") } else { joined };
+        }
+        out
+    }
+
+    fn rule(&mut self, seeds: &RuleSeeds, chain: Option<usize>) {
+        let mut rng = StdRng::seed_from_u64(seeds.shape);
+        let pred = self.predicate(seeds, &mut rng);
+        let actions = self.actions(&mut rng, chain);
+        self.line(&format!("    {pred} -> {actions}"));
+    }
+
+    /// Chains lead to later ones only, so that none comes back to itself.
+    fn actions(&self, rng: &mut StdRng, chain: Option<usize>) -> String {
+        let first = chain.map_or(0, |at| at + 1);
+        let mut lead = |verb: &str| {
+            if first < self.chains {
+                format!("{verb} c{}", rng.random_range(first..self.chains))
+            } else {
+                "count nowhere".to_owned()
+            }
+        };
+        let (jump, goto) = (lead("jump"), lead("goto"));
+        let counter = rng.random_range(0..3);
+        let action = match rng.random_range(0..20) {
+            0..3 => "drop".to_owned(),
+            3..6 => "pass".to_owned(),
+            6..11 => format!("count n{counter}"),
+            11..15 => jump,
+            15 => goto,
+            16 => "return".to_owned(),
+            17 => format!("shadow {jump}"),
+            18 => "shadow drop".to_owned(),
+            _ => format!("count n{counter}, drop"),
+        };
+        if rng.random_ratio(1, 10) { format!("count extra, {action}") } else { action }
+    }
+}

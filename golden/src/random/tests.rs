@@ -1,0 +1,40 @@
+use super::{frames, scripts, text};
+use crate::bench;
+use crate::zoo::packets;
+use l4c_manifest::HookKind;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+
+#[test]
+fn scripts_make_rules_that_mean_something() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..100 {
+        let script = scripts().new_tree(&mut runner).unwrap().current();
+        let text = text(&script);
+        let rules = bench::text(&text, HookKind::Xdp);
+        assert!(rules.is_ok(), "{}\n{text}", rules.unwrap_err());
+        if !script.link {
+            assert!(bench::text(&text, HookKind::Socket).is_ok(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_same_script_makes_the_same_packets() {
+    let script = scripts().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let zoo = packets();
+    assert_eq!(frames(&script, 50, &zoo), frames(&script, 50, &zoo));
+    assert_eq!(text(&script), text(&script));
+}
+
+#[test]
+fn packets_are_of_many_sorts() {
+    let script = scripts().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let frames = frames(&script, 2000, &packets());
+    let of_type = |bytes: [u8; 2]| frames.iter().filter(|f| f.get(12..14) == Some(&bytes)).count();
+    for (ether_type, least) in
+        [([0x08, 0x00], 500), ([0x86, 0xdd], 300), ([0x08, 0x06], 30), ([0x81, 0x00], 50)]
+    {
+        assert!(of_type(ether_type) >= least, "{} of {ether_type:02x?}", of_type(ether_type));
+    }
+}
