@@ -51,8 +51,11 @@ fn check_one(
 fn check_chains(linked: &Linked<'_>, units: &[&Unit]) -> Result<(), Error> {
     let by_func: BTreeMap<Func, &Unit> = units.iter().map(|u| (u.func, *u)).collect();
     let mut known = BTreeMap::new();
-    for unit in units {
-        let (stack_bytes, depth) = chain(unit, &by_func, &mut known);
+    let mut needs: Vec<_> =
+        units.iter().map(|unit| (chain(unit, &by_func, &mut known), *unit)).collect();
+    // The function that goes over a limit is the one whose callees keep to it.
+    needs.sort_by_key(|&((_, depth), _)| depth);
+    for ((stack_bytes, depth), unit) in needs {
         let blame = || (unit.symbol.clone(), Some(linked.first_line(unit)));
         check_one(Limit::StackBytes, stack_bytes, blame)?;
         check_one(Limit::CallDepth, depth, blame)?;

@@ -240,7 +240,9 @@ impl Select<'_> {
         }
     }
 
-    /// The sides of `value` if it is an `and` in `block` that can be fused into its only use.
+    /// The sides of `value` if it is an `and` in `block` that can be fused into its only use. A number that
+    /// lives on is not tested itself: the verifier would remember the bit on each side, for every bit that
+    /// any rule asks for, and states that differ in one no longer merge.
     fn bit_test(&self, block: Block, value: Value) -> Option<(Value, Value)> {
         let ValueDef::Result(inst) = self.func.values[value].def else { return None };
         let InstData::Binary { op: BinOp::And, args: [x, y] } = self.func.insts[inst] else {
@@ -249,6 +251,7 @@ impl Select<'_> {
         let here = self.func.blocks[block].insts.contains(&inst);
         let (x, y) = if self.func.constant(x).is_some() { (y, x) } else { (x, y) };
         let fits = self.func.constant(x).is_none()
+            && !self.is_used_elsewhere(x)
             && self.func.constant(y).is_none_or(|n| i32::try_from(n).is_ok());
         (here && fits && self.uses.of(value) == 1).then_some((x, y))
     }
@@ -412,6 +415,23 @@ impl Select<'_> {
         self.func.constant(value).is_none() && (is_param || self.uses.of(value) > 1)
     }
 
+    /// True for what the function was called with: every rule may compare it.
+    fn is_param(&self, value: Value) -> bool {
+        self.func.params().contains(&value)
+    }
+
+    /// Compares a copy of `a` that has nothing to do with it any more in the verifier's eyes (a plain move
+    /// would pass on what is learned), so that rules about the packet's length do not multiply its states.
+    fn compare_copy(&mut self, cond: Cond, a: Value, n: u64, to: Label) {
+        let copy = self.fresh();
+        self.set(copy, a);
+        self.emit_alu(Alu::Or, copy, Src::Imm(0));
+        match signed(n).filter(|n| *n >= 0) {
+            Some(n) => self.emit_branch(test(cond), copy, Src::Imm(n), to),
+            None => self.compare(cond, a, n, to),
+        }
+    }
+
     fn br(
         &mut self,
         block: Block,
@@ -448,6 +468,7 @@ impl Select<'_> {
                 let (lhs, rhs) = (self.home(x), self.src(y));
                 self.emit_branch(Test::Set, lhs, rhs, taken);
             }
+            (None, Some(n)) if self.is_param(a) => self.compare_copy(cond, a, n, taken),
             (None, Some(n)) => self.compare(cond, a, n, taken),
             (None, None) => {
                 let (lhs, rhs) = (self.home(a), Src::Reg(self.home(b)));

@@ -57,7 +57,7 @@ fn long_functions() {
         assert!(report.object.stats[0].insns > 29_900, "{:?}", report.object.stats);
     }
     let (what, got, function, line) = refused(&verified(long(10_000)), HookKind::Xdp);
-    assert_eq!((what, function.as_str()), (Limit::FunctionInsns, "edge"));
+    assert_eq!((what, function.as_str()), (Limit::FunctionInsns, "long"));
     assert!((30_001..31_000).contains(&got), "{got}");
     assert_eq!(line.unwrap().text, "a long rule");
 }
@@ -195,7 +195,7 @@ fn messages_name_limit_and_rule() {
     let error = object(&[Program { hook: &hook, module: &module }]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`edge` needs 33010 instructions in one function; the limit is 30000 \
+        "`long` needs 33010 instructions in one function; the limit is 30000 \
          (long.l4:3:1: a long rule)"
     );
 }

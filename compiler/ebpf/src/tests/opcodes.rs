@@ -161,23 +161,26 @@ fn comparisons_with_constants() {
 #[test]
 fn bit_tests() {
     let numbers = EDGES.map(|x| [x, x.rotate_right(7)]);
-    let module = calls(&numbers, |b, x, y| {
-        let mut acc = b.iconst(0);
-        let zero = b.iconst(0);
-        for cond in [Cond::Eq, Cond::Ne, Cond::Gt] {
-            for n in EDGES {
-                let bits = b.binary_imm(BinOp::And, x, n);
-                acc = compare(b, acc, cond, [bits, zero], true);
-            }
-            let bits = b.binary(BinOp::And, x, y);
-            acc = compare(b, acc, cond, [bits, zero], false);
-            let used_twice = b.binary(BinOp::And, x, y);
-            acc = compare(b, acc, cond, [used_twice, zero], true);
-            acc = fold(b, acc, used_twice);
+    // Two numbers at a time: what is summed up is another constant on every path, and the kernel's verifier
+    // follows all of them.
+    for cond in [Cond::Eq, Cond::Ne, Cond::Gt] {
+        for masks in EDGES.chunks(2) {
+            let module = calls(&numbers, |b, x, y| {
+                let mut acc = b.iconst(0);
+                let zero = b.iconst(0);
+                for &n in masks {
+                    let bits = b.binary_imm(BinOp::And, x, n);
+                    acc = compare(b, acc, cond, [bits, zero], true);
+                }
+                let bits = b.binary(BinOp::And, x, y);
+                acc = compare(b, acc, cond, [bits, zero], false);
+                let used_twice = b.binary(BinOp::And, x, y);
+                acc = compare(b, acc, cond, [used_twice, zero], true);
+                fold(b, acc, used_twice)
+            });
+            agree(&verified(module), HookKind::Xdp, &packets()[..1]);
         }
-        acc
-    });
-    agree(&verified(module), HookKind::Xdp, &packets()[..1]);
+    }
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Global value numbering: what a dominating instruction has computed is not computed again.
 //!
-//! Three kinds of instruction are numbered within one source line only: loads, reads of the
-//! packet's surroundings and table lookups. A load that serves several rules stays in a register
-//! across them, and each comparison on the way leaves the kernel's verifier with another idea of
-//! that register: its states no longer merge where rules meet, and their number grows with the
-//! square of the rules. A second load costs one instruction and is forgotten. Arithmetic on
-//! parameters and numbers is free of this: a few words of the parsed header that are compared to
-//! few numbers.
+//! Instructions are numbered within one source line only. A number that serves several rules stays in a
+//! register across them, and each comparison on the way leaves the kernel's verifier with another idea
+//! of that register: its states no longer merge where rules meet, and their number grows with the square
+//! of the rules, or worse. That holds for loads and no less for the masked bits of a parameter: what one
+//! rule learned of them multiplies with what the next learns. Computing them again costs an instruction
+//! or two, and is forgotten.
 //!
 //! Constants keep to their block: a constant is an operand of the machine, not a register.
 
@@ -15,7 +14,7 @@ use crate::analysis::{Cfg, Dominators};
 use crate::{BinOp, Block, Function, InstData, Line, Value};
 use std::collections::HashMap;
 
-/// An instruction up to the names of equal operands, and its line if it is not to cross lines.
+/// An instruction up to the names of equal operands, and its line.
 type Key = (InstData, Option<Line>);
 
 #[derive(Default)]
@@ -105,14 +104,6 @@ impl Numbering {
         {
             args.sort_unstable();
         }
-        let line = match data {
-            InstData::Load { .. } | InstData::Env(_) | InstData::Member { .. } => line,
-            InstData::Const(_)
-            | InstData::Binary { .. }
-            | InstData::Swap { .. }
-            | InstData::Count { .. }
-            | InstData::Call { .. } => None,
-        };
         (data, line)
     }
 }
