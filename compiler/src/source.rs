@@ -40,7 +40,7 @@ pub struct Source {
 pub struct Sources {
     list: Vec<Source>,
     /// Of each source, where its lines begin: every rule of an object names its line.
-    line_starts: Vec<Vec<usize>>,
+    line_starts: Vec<Vec<u32>>,
     /// Of each source, its name counted from the root's folder.
     portable: Vec<String>,
 }
@@ -59,8 +59,9 @@ impl Sources {
     /// Adds a source with a portable name.
     fn push_as(&mut self, source: Source, portable: String) -> FileId {
         let id = u32::try_from(self.list.len()).expect("fewer sources than memory holds");
-        let newlines = source.text.match_indices('\n').map(|(at, _)| at + 1);
-        self.line_starts.push(std::iter::once(0).chain(newlines).collect());
+        // Spans count in 32 bits; what lies beyond has no line of its own.
+        let newlines = source.text.bytes().zip(1u32..).filter(|&(byte, _)| byte == b'\n');
+        self.line_starts.push(std::iter::once(0).chain(newlines.map(|(_, next)| next)).collect());
         self.list.push(source);
         self.portable.push(portable);
         FileId(id)
@@ -101,8 +102,8 @@ impl Sources {
             end -= 1;
         }
         let starts = self.line_starts.get(file.0 as usize).map_or(&[0][..], Vec::as_slice);
-        let line = starts.partition_point(|&start| start <= end).max(1);
-        (line, text[starts[line - 1]..end].chars().count() + 1)
+        let line = starts.partition_point(|&start| start as usize <= end).max(1);
+        (line, text[starts[line - 1] as usize..end].chars().count() + 1)
     }
 }
 
