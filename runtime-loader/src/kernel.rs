@@ -40,10 +40,15 @@ impl Program {
         let hook = object.hook(hook_name).cloned();
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
         sys::raise_memlock();
-        // The log costs time, so that it is asked for only when there is a refusal to explain.
+        // The log costs time, so that it is asked for only when there is a refusal to explain. A log too long
+        // to hold is no reason of its own: then the first answer stands.
         let (ebpf, verified_insns) = match attempt(object, &hook, VerifierLogLevel::STATS) {
-            Err(Refusal::Verifier { .. }) => {
-                attempt(object, &hook, VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
+            Err(first @ Refusal::Verifier { .. }) => {
+                let all = VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS;
+                match attempt(object, &hook, all) {
+                    Err(Refusal::Verifier { log, .. }) => Err(first.with_log(log)),
+                    other => other,
+                }
             }
             other => other,
         }
@@ -119,6 +124,16 @@ enum Refusal {
 }
 
 impl Refusal {
+    /// The same refusal, explained by a longer log.
+    fn with_log(self, longer: String) -> Self {
+        match self {
+            Self::Verifier { why, log } => {
+                Self::Verifier { why, log: if longer.is_empty() { log } else { longer } }
+            }
+            Self::Other(_) => self,
+        }
+    }
+
     fn into_error(self, hook: &Hook) -> KernelError {
         match self {
             Self::Verifier { why, log } => KernelError::rejected(hook, why, log),
