@@ -95,9 +95,8 @@ impl Traffic {
 
     fn udp(&mut self, src: [u8; 4], sport: u16, dport: u16, payload: &[u8]) -> Vec<u8> {
         let ttl = self.rng.random_range(34..120);
-        let builder = PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC)
-            .ipv4(src, HOST, ttl)
-            .udp(sport, dport);
+        let builder =
+            PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC).ipv4(src, HOST, ttl).udp(sport, dport);
         written(|out| builder.write(out, payload))
     }
 
@@ -150,9 +149,8 @@ impl Traffic {
     /// A later fragment of a large answer.
     fn tail(&mut self, src: [u8; 4]) -> Vec<u8> {
         let payload = self.filler(600);
-        let mut ip =
-            etherparse::Ipv4Header::new(600, 60, etherparse::IpNumber::UDP, src, HOST)
-                .expect("600 bytes fit");
+        let mut ip = etherparse::Ipv4Header::new(600, 60, etherparse::IpNumber::UDP, src, HOST)
+            .expect("600 bytes fit");
         ip.fragment_offset = IpFragOffset::try_new(185).expect("fits 13 bits");
         ip.header_checksum = ip.calc_header_checksum();
         written(|out| {
@@ -181,8 +179,9 @@ impl Traffic {
 
     fn odd_flags(&mut self, src: [u8; 4], port: u16) -> Vec<u8> {
         let seq = self.rng.random();
-        let builder =
-            PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC).ipv4(src, HOST, 64).tcp(port, 80, seq, 512);
+        let builder = PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC)
+            .ipv4(src, HOST, 64)
+            .tcp(port, 80, seq, 512);
         let builder = if self.rng.random_bool(0.5) { builder.syn().fin() } else { builder };
         written(|out| builder.write(out, &[]))
     }
@@ -197,9 +196,8 @@ impl Traffic {
         let mut src = [0x2a, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         self.rng.fill_bytes(&mut src[2..8]);
         let payload = dns_query(self.rng.random(), b"www");
-        let builder = PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC)
-            .ipv6(src, HOST6, 58)
-            .udp(port, 53);
+        let builder =
+            PacketBuilder::ethernet2(GATEWAY_MAC, HOST_MAC).ipv6(src, HOST6, 58).udp(port, 53);
         written(|out| builder.write(out, &payload))
     }
 

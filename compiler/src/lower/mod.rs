@@ -9,7 +9,7 @@
 //! edge_walk, edge_step      the way over IPv6 extension headers
 //! ```
 //!
-//! Every function of rules returns an *outcome*: [`GO_ON`] (no rule decided), [`LEAVE`] (leave this
+//! Every function of rules returns an *outcome*: `GO_ON` (no rule decided), `LEAVE` (leave this
 //! list), or a decision: `(slot + 1) << 32 | code`, `slot` being the counter of the rule that decided and
 //! `code` the hook's own return code. So the entry function counts the deciding rule in one place, whatever
 //! their number.

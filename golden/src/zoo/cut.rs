@@ -1,7 +1,7 @@
 //! Transport headers that end one byte early, exactly, one byte late.
 
 use super::Zoo;
-use super::parts::{BEHIND4, BEHIND6, Ip, ip4, ip6, raw_of};
+use super::parts::{BEHIND4, BEHIND6, ip4, ip6, raw_of};
 
 /// Name, protocol, bytes of the fixed header.
 const HEADERS: [(&str, u8, usize); 6] = [
@@ -21,13 +21,11 @@ pub(super) fn add(zoo: &mut Zoo) {
             zoo.cut(format!("{name}4_cut_{keep}"), frame, BEHIND4 + keep);
         }
     }
-    let six: [(&str, u8, usize, fn() -> Ip); 3] =
-        [("tcp", 6, 20, ip6), ("udp", 17, 8, ip6), ("icmp6", 58, 8, ip6)];
-    for (name, proto, bytes, ip) in six {
+    for (name, proto, bytes) in [("tcp", 6, 20), ("udp", 17, 8), ("icmp6", 58, 8)] {
         let body = body(proto, bytes + 1);
         let prefix = if name.ends_with('6') { name.to_owned() } else { format!("{name}6") };
         for keep in [bytes - 1, bytes, bytes + 1] {
-            let frame = raw_of(ip(), proto, &body);
+            let frame = raw_of(ip6(), proto, &body);
             zoo.cut(format!("{prefix}_cut_{keep}"), frame, BEHIND6 + keep);
         }
     }
