@@ -241,7 +241,7 @@ fn print(ui: &mut Ui, summary: &Summary, took: Duration) {
     ui.line(format!("{}: {packets}, {bytes}{colon}{}", summary.hook, verdicts.join(", ")));
     if summary.unjudged > 0 {
         let frames = count(summary.unjudged as usize, "frame");
-        ui.line(format!("{frames} not judged: the hook can't be shown them"));
+        ui.line(format!("{frames} not judged: too short for the hook, or nothing it is shown"));
     }
     if !ui.quiet {
         ui.line(speed(summary, took));
