@@ -173,7 +173,7 @@ fn sign(op: CmpOp) -> &'static str {
 fn asked() -> Asked {
     let mut asked = Asked::default();
     for case in case::all("cases") {
-        let text = std::fs::read_to_string(&case.path).unwrap();
+        let text = std::fs::read_to_string(&case.path).expect("cases are text");
         let parsed = l4c_grammar::parse(FileId(0), &text);
         parsed.file.items.iter().for_each(|item| asked.item(item));
     }

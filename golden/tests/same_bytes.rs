@@ -38,16 +38,16 @@ fn objects(case: &Case) -> Vec<String> {
 
 /// Every case, as a process of its own in `folder` sees it.
 fn elsewhere(folder: &Path, locale: &str, zone: &str) -> Vec<String> {
-    let program = std::env::current_exe().unwrap();
+    let program = std::env::current_exe().expect("this test is a program");
     let output = Command::new(program)
         .args(["--exact", "print_objects", "--nocapture", "--test-threads=1"])
         .current_dir(folder)
         .env(CASE, "all")
         .envs([("LC_ALL", locale), ("LANG", locale), ("TZ", zone)])
         .output()
-        .unwrap();
+        .expect("it can be run again");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).expect("it prints text");
     text.lines().filter_map(|line| line.split("object: ").nth(1)).map(str::to_owned).collect()
 }
 

@@ -1,6 +1,8 @@
 //! Thousands of rules: they compile, the kernel takes them, both engines judge right; and what it would not
 //! take is refused before it is asked.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 use l4c_compiler::OptLevel;
 use l4c_compiler::pipeline::{CompileError, Options, compile};
 use l4c_golden::bench::{self, Rules, panel};
