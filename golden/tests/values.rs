@@ -23,7 +23,7 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
     ("ttl", "ip6_hops_255", "255", "64"),
     ("len", "ip4_len_29", "29", "37"),
     ("len", "ip6_len_9", "49", "9"),
-    ("dscp", "ip4_ef", "46", "184"),
+    ("dscp", "ip4_ef", "46", "23"),
     ("dscp", "ip6_cs1_ce", "8", "0"),
     ("ecn", "ip4_cs1_ce", "3", "0"),
     ("ecn", "ip6_ect0", "2", "1"),
