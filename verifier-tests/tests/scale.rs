@@ -19,9 +19,9 @@ fn two_fields(count: usize) -> Rules {
     let mut text = String::from("hook xdp edge {\n");
     for at in 0..count {
         let action = if at % 2 == 0 { "drop" } else { "pass" };
-        let [_, _, high, low] = u32::try_from(at).unwrap().to_be_bytes();
+        let [_, _, high, low] = u32::try_from(at).expect("few rules").to_be_bytes();
         writeln!(text, "    src == 10.1.{high}.{low} and udp.dport == {} -> {action}", 1000 + at)
-            .unwrap();
+            .expect("a string takes everything");
     }
     text.push_str("    default pass\n}\n");
     bench::text(&text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"))
@@ -29,14 +29,15 @@ fn two_fields(count: usize) -> Rules {
 
 /// Packets for the first rules, the last, some between, and each one's neighbours.
 fn meant_for(rules: usize) -> Vec<Packet> {
-    let like = packets().into_iter().find(|p| p.name == "udp4_to_53").unwrap().bytes;
+    let like =
+        packets().into_iter().find(|p| p.name == "udp4_to_53").expect("it is in the zoo").bytes;
     let mut out = Vec::new();
     for at in (0..rules).step_by(97).chain([1, 2, rules - 2, rules - 1, rules]) {
-        let [_, _, high, low] = u32::try_from(at).unwrap().to_be_bytes();
+        let [_, _, high, low] = u32::try_from(at).expect("few rules").to_be_bytes();
         for port in [999 + at, 1000 + at, 1001 + at] {
             let mut bytes = like.clone();
             bytes[26..30].copy_from_slice(&[10, 1, high, low]);
-            bytes[36..38].copy_from_slice(&u16::try_from(port).unwrap().to_be_bytes());
+            bytes[36..38].copy_from_slice(&u16::try_from(port).expect("a port").to_be_bytes());
             out.push(Packet { name: format!("rule_{at}_port_{port}"), bytes });
         }
     }
@@ -45,7 +46,7 @@ fn meant_for(rules: usize) -> Vec<Packet> {
 
 fn judge(rules: &Rules, frames: &[Packet], kinds: &[EngineKind]) -> Result<usize, String> {
     let objects = [(OptLevel::O2, rules.object(OptLevel::O2)?)];
-    let hook = rules.policy.hooks.keys().next().unwrap();
+    let hook = rules.policy.hooks.keys().next().expect("one hook");
     let mut panel = panel(&rules.policy, hook, &objects, kinds)?;
     agree(&mut panel, frames.iter().map(|p| (p.name.as_str(), p.bytes.as_slice())))
 }
@@ -60,7 +61,7 @@ fn five_thousand_rules_are_judged_right() {
     let judged = judge(&rules, &frames, &kinds).unwrap_or_else(|why| panic!("{why}"));
     assert!(judged > 300, "{judged}");
     // That they agree says nothing if no rule is met.
-    let hook = rules.policy.hooks.keys().next().unwrap();
+    let hook = rules.policy.hooks.keys().next().expect("one hook");
     let reference = l4c_compiler::reference::Reference::new(&rules.policy, hook);
     let met = frames.iter().filter(|p| reference.judge(&p.bytes).rule < 5000).count();
     assert!(met >= 50, "{met}");
