@@ -127,3 +127,20 @@ fn a_rule_over_a_limit_is_refused_by_name() {
     assert!(message.contains("30000"), "{message}");
     assert!(place.starts_with("huge: "), "{}", &place[..place.len().min(80)]);
 }
+
+#[test]
+fn more_rules_than_the_kernel_verifies_are_refused_here() {
+    let text = |rules: usize| {
+        let mut text = String::from("hook xdp edge {\n");
+        for at in 0..rules {
+            let [_, high, mid, low] = u32::try_from(at).expect("few rules").to_be_bytes();
+            let port = at % 60_000;
+            writeln!(text, "    src == 10.{high}.{mid}.{low} and udp.dport == {port} -> drop")
+                .expect("a string takes everything");
+        }
+        text + "}\n"
+    };
+    let (message, place) = refusal(&text(32_000));
+    assert!(message.contains("verified instructions"), "{message}");
+    assert!(place.starts_with("src == 10."), "{place}");
+}

@@ -10,6 +10,8 @@ pub enum Limit {
     FunctionInsns,
     /// Instructions of one program (`BPF_COMPLEXITY_LIMIT_INSNS`).
     ProgramInsns,
+    /// Instructions that the kernel's verifier goes through, by estimate (the same bound holds for them).
+    VerifiedInsns,
     /// Conditional jumps of one function (the verifier's `BPF_COMPLEXITY_LIMIT_JMP_SEQ`).
     Branches,
     /// Bytes of stack along the deepest chain of calls, each frame rounded up to 32 (`MAX_BPF_STACK`).
@@ -30,7 +32,7 @@ impl Limit {
     pub const fn max(self) -> u64 {
         match self {
             Self::FunctionInsns => 30_000,
-            Self::ProgramInsns => 1_000_000,
+            Self::ProgramInsns | Self::VerifiedInsns => 1_000_000,
             Self::Branches => 8_000,
             Self::StackBytes => 512,
             Self::CallDepth => 8,
@@ -45,6 +47,7 @@ impl Limit {
         match self {
             Self::FunctionInsns => "instructions in one function",
             Self::ProgramInsns => "instructions in one program",
+            Self::VerifiedInsns => "verified instructions in one program",
             Self::Branches => "conditional jumps in one function",
             Self::StackBytes => "bytes of stack along a chain of calls",
             Self::CallDepth => "functions that call each other in a chain",

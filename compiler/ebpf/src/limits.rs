@@ -30,6 +30,7 @@ pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
         check_one(Limit::Functions, units.len() as u64, blame)?;
         let insns = units.iter().map(|u| u64::from(u.bytes.insns())).sum();
         check_one(Limit::ProgramInsns, insns, blame)?;
+        check_verified(linked, &units)?;
         check_chains(linked, &units)?;
     }
     Ok(())
@@ -45,6 +46,25 @@ fn check_one(
     }
     let (function, line) = blame();
     Err(Error::limit(what, got, &function, line.as_ref()))
+}
+
+/// The verifier goes both ways at a branch and meets itself where rules end, so that it sees functions of
+/// rules about 2.1 times, whatever their number: 34 instructions for the 16 of a rule of two fields.
+const VERIFIED_PER_TEN_INSNS: u64 = 22;
+
+/// The first function with which the whole program is more than the verifier will go through.
+fn check_verified(linked: &Linked<'_>, units: &[&Unit]) -> Result<(), Error> {
+    let insns = |unit: &Unit| u64::from(unit.bytes.insns());
+    let whole = units.iter().map(|unit| insns(unit)).sum::<u64>() * VERIFIED_PER_TEN_INSNS / 10;
+    let mut so_far = 0;
+    for unit in units {
+        so_far += insns(unit);
+        if so_far * VERIFIED_PER_TEN_INSNS / 10 > Limit::VerifiedInsns.max() {
+            let blame = || (unit.symbol.clone(), Some(linked.first_line(unit)));
+            check_one(Limit::VerifiedInsns, whole, blame)?;
+        }
+    }
+    Ok(())
 }
 
 /// Stack and depth of the deepest chain that starts at each function.
