@@ -6,7 +6,6 @@ use crate::hir::{
     TestStepKind,
 };
 use crate::ranges::Ranges;
-use l4c_grammar::CmpOp;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -187,7 +186,7 @@ fn test_lines(out: &mut String, policy: &Policy, test: &Test) {
             }
             TestStepKind::Wait { ns } => line(out, 1, format_args!("wait {ns} ns")),
             TestStepKind::ExpectCount { rule, op, count } => {
-                line(out, 1, format_args!("expect count {rule} {} {count}", op_text(*op)));
+                line(out, 1, format_args!("expect count {rule} {} {count}", op.sign()));
             }
         }
     }
@@ -201,23 +200,12 @@ fn expect_text(expect: Option<&Expect>) -> String {
     }
     match expect.amount {
         Some((op, Amount::Packets(n))) => {
-            let _ = write!(text, " {} {n}", op_text(op));
+            let _ = write!(text, " {} {n}", op.sign());
         }
         Some((op, Amount::Percent(share))) => {
-            let _ = write!(text, " {} {share}%", op_text(op));
+            let _ = write!(text, " {} {share}%", op.sign());
         }
         None => {}
     }
     text
-}
-
-const fn op_text(op: CmpOp) -> &'static str {
-    match op {
-        CmpOp::Eq => "==",
-        CmpOp::Ne => "!=",
-        CmpOp::Lt => "<",
-        CmpOp::Le => "<=",
-        CmpOp::Gt => ">",
-        CmpOp::Ge => ">=",
-    }
 }

@@ -6,8 +6,8 @@ use l4c_compiler::fields::{FIELDS, Field, Ty};
 use l4c_golden::case;
 use l4c_golden::{bench, diag, run, zoo};
 use l4c_grammar::{
-    CmpOp, Diag, Expr, ExprKind, FileId, HookDecl, Item, ItemKind, Operand, OperandBase, Rule,
-    RuleKind, Value,
+    Diag, Expr, ExprKind, FileId, HookDecl, Item, ItemKind, Operand, OperandBase, Rule, RuleKind,
+    Value,
 };
 use l4c_manifest::HookKind;
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ impl Asked {
             ExprKind::And(list) | ExprKind::Or(list) => list.iter().for_each(|e| self.expr(e)),
             ExprKind::Bare(operand) => self.add(operand, "alone"),
             ExprKind::Compare { lhs, op, rhs } => {
-                let sign = sign(op.node);
+                let sign = op.node.sign();
                 self.add(lhs, sign);
                 kinds(&rhs.node).iter().for_each(|kind| self.add(lhs, &format!("{sign} {kind}")));
             }
@@ -156,17 +156,6 @@ fn kinds(value: &Value) -> BTreeSet<&'static str> {
         Value::Text { .. } => ["text"].into(),
         Value::Hex(_) => ["hex"].into(),
         Value::Word(_) | Value::Tuple(_) | Value::Flags(_) => BTreeSet::new(),
-    }
-}
-
-fn sign(op: CmpOp) -> &'static str {
-    match op {
-        CmpOp::Eq => "==",
-        CmpOp::Ne => "!=",
-        CmpOp::Lt => "<",
-        CmpOp::Le => "<=",
-        CmpOp::Gt => ">",
-        CmpOp::Ge => ">=",
     }
 }
 

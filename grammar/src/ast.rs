@@ -211,6 +211,21 @@ pub enum CmpOp {
     Ge,
 }
 
+impl CmpOp {
+    /// As rules write it.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+}
+
 /// Operators on bytes and names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextOp {

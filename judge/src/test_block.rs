@@ -226,7 +226,7 @@ impl Run<'_> {
         }
         Err(Box::new(Failure {
             span,
-            expected: format!("count {rule} {} {wanted}", sign(op)),
+            expected: format!("count {rule} {} {wanted}", op.sign()),
             got: packets.to_string(),
             packet: None,
             explanation: None,
@@ -292,8 +292,8 @@ fn in_words(expect: &Expect) -> String {
     }
     if let Some((op, amount)) = expect.amount {
         text += &match amount {
-            Amount::Packets(packets) => format!(" {} {packets}", sign(op)),
-            Amount::Percent(percent) => format!(" {} {percent}%", sign(op)),
+            Amount::Packets(packets) => format!(" {} {packets}", op.sign()),
+            Amount::Percent(percent) => format!(" {} {percent}%", op.sign()),
         };
     }
     text
@@ -307,16 +307,5 @@ fn holds<T: PartialOrd>(op: CmpOp, left: T, right: T) -> bool {
         CmpOp::Le => left <= right,
         CmpOp::Gt => left > right,
         CmpOp::Ge => left >= right,
-    }
-}
-
-const fn sign(op: CmpOp) -> &'static str {
-    match op {
-        CmpOp::Eq => "==",
-        CmpOp::Ne => "!=",
-        CmpOp::Lt => "<",
-        CmpOp::Le => "<=",
-        CmpOp::Gt => ">",
-        CmpOp::Ge => ">=",
     }
 }
