@@ -30,6 +30,11 @@ pub const CODES: &[(&str, &str)] = &[("E0401", "more than the kernel takes")];
 pub struct Options {
     /// How hard to try.
     pub level: OptLevel,
+    /// Makes programs that decide and count as ever, and then let every packet pass.
+    ///
+    /// Such an object is for live traffic only. An engine that finds the deciding rule behind a verdict, as
+    /// dry runs and tests do, would find that the two contradict each other.
+    pub shadow: bool,
 }
 
 /// What came of it.
@@ -103,7 +108,7 @@ pub fn emit(
         }
         Emit::After(pass) => {
             for hook in policy.hooks.keys() {
-                let module = verified(lowered(policy, sources, hook))?;
+                let module = verified(lowered(policy, sources, hook, options.shadow))?;
                 let mut text = module.to_string();
                 optimized(module, options.level, &mut |name, module| {
                     if name == pass {
@@ -128,9 +133,9 @@ fn build(policy: &Policy, sources: &Sources, options: Options) -> Result<Built, 
         .hooks
         .keys()
         .map(|hook| {
-            let module = verified(lowered(policy, sources, hook))?;
+            let module = verified(lowered(policy, sources, hook, options.shadow))?;
             let module = optimized(module, options.level, &mut |_, _| {})?;
-            Ok((hook_manifest(policy, sources, hook), module))
+            Ok((hook_manifest(policy, sources, hook, options.shadow), module))
         })
         .collect()
 }
@@ -139,8 +144,8 @@ fn programs(built: &Built) -> Vec<Program<'_>> {
     built.iter().map(|(hook, module)| Program { hook, module }).collect()
 }
 
-fn lowered(policy: &Policy, sources: &Sources, hook: HookId) -> Module {
-    lower::lower(policy, hook, &plan(policy, hook), &|span| quote(sources, span))
+fn lowered(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool) -> Module {
+    lower::lower(policy, hook, &plan(policy, hook), shadow, &|span| quote(sources, span))
 }
 
 fn verified(module: Module) -> Result<Verified<Module>, CompileError> {
@@ -168,7 +173,7 @@ fn quote(sources: &Sources, span: Span) -> LineData {
     }
 }
 
-fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId) -> manifest::Hook {
+fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool) -> manifest::Hook {
     let the_hook = &policy.hooks[hook];
     let rules = report::rules(policy, hook)
         .into_iter()
@@ -188,6 +193,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId) -> manifest::
     manifest::Hook {
         name: the_hook.name.clone(),
         kind: the_hook.kind,
+        shadow,
         counter_map: format!("count_{}", hook.as_u32()),
         rules,
         counters: counters.into_iter().map(|c| policy.counters[c].clone()).collect(),

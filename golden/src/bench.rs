@@ -100,7 +100,15 @@ impl Rules {
     /// # Errors
     /// In plain words, with the mistake's place in the rules if it has one.
     pub fn compiled(&self, level: OptLevel) -> Result<Compiled, String> {
-        compile(&self.policy, &self.sources, Options { level }).map_err(|error| match error {
+        self.compiled_as(Options { level, shadow: false })
+    }
+
+    /// Compiles in a way of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Rules::compiled`].
+    pub fn compiled_as(&self, options: Options) -> Result<Compiled, String> {
+        compile(&self.policy, &self.sources, options).map_err(|error| match error {
             CompileError::Limit(diag) => crate::diag::plain(&[*diag], &self.sources),
             CompileError::Bug(text) => format!("a bug: {text}"),
         })

@@ -98,7 +98,7 @@ impl HookKind {
     }
 
     /// The program's return code for a verdict (`include/uapi/linux/bpf.h`: `enum xdp_action`; a socket
-    /// filter returns the number of bytes to keep).
+    /// filter returns the number of bytes to keep, of which `u32::MAX` is all).
     #[must_use]
     pub const fn code(self, verdict: Verdict) -> u32 {
         match (self, verdict) {

@@ -73,6 +73,10 @@ pub struct Hook {
     pub name: String,
     /// Where it runs.
     pub kind: HookKind,
+    /// The program only counts: it decides by all its rules and then passes the packet, whatever they
+    /// decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// Symbol of the per-CPU array with one [`COUNTER_BYTES`]-byte slot for each of `rules` and then each
     /// of `counters`, in that order.
     pub counter_map: String,

@@ -40,7 +40,7 @@ const LOWERED: &str = "lower";
 
 /// How programs are compiled unless something else is asked for.
 pub fn optimized() -> Options {
-    Options { level: OptLevel::O2 }
+    Options { level: OptLevel::O2, shadow: false }
 }
 
 /// Compiles, and writes or prints what was asked for.
@@ -60,7 +60,7 @@ pub fn run(args: &CompileArgs, ui: &mut Ui) -> Result<Exit, Failure> {
             .help("put the rules into `hook xdp NAME { … }`"));
     }
     let level = if args.level == "0" { OptLevel::O0 } else { OptLevel::O2 };
-    let options = Options { level };
+    let options = Options { level, shadow: false };
     let mut text = String::new();
     let mut has_object = false;
     for (word, what) in &wanted {

@@ -28,6 +28,7 @@ use crate::report;
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
 use l4c_ir::{BinOp, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
+use l4c_manifest::Verdict;
 use layout::{L3_MASK, L3_SHIFT};
 use needs::Needs;
 use std::collections::HashMap;
@@ -41,9 +42,9 @@ const LEAVE: u64 = 1;
 /// Where a piece of source stands and what it says, on one line.
 pub type Quote<'a> = &'a dyn Fn(Span) -> LineData;
 
-/// Makes the IR of one hook.
+/// Makes the IR of one hook. In `shadow` the program counts what it decides, and passes every packet.
 #[must_use]
-pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, quote: Quote<'_>) -> Module {
+pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Quote<'_>) -> Module {
     let the_hook = &policy.hooks[hook];
     let report = report::rules(policy, hook);
     let counters = report::counters(policy, hook);
@@ -58,6 +59,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, quote: Quote<'_>) -> Mo
     let mut lowering = Lowering {
         policy,
         hook,
+        shadow,
         funcs: PrimaryMap::new(),
         tables: Tables::new(policy, &the_hook.name),
         names: Names { rules, counters: named, chains: HashMap::new() },
@@ -76,6 +78,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, quote: Quote<'_>) -> Mo
 struct Lowering<'p> {
     policy: &'p Policy,
     hook: HookId,
+    shadow: bool,
     funcs: PrimaryMap<Func, Function>,
     tables: Tables<'p>,
     names: Names,
@@ -178,7 +181,12 @@ impl Lowering<'_> {
         let above = b.binary_imm(BinOp::Shr, outcome, 32);
         let slot = b.binary_imm(BinOp::Sub, above, 1);
         b.count(slot, pkt_len);
-        let code = b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX));
+        let code = if self.shadow {
+            // Only here: a rule that did not decide would let later rules match and count.
+            b.iconst(u64::from(hook.kind.code(Verdict::Pass)))
+        } else {
+            b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX))
+        };
         b.ret(code);
         self.funcs.push(func)
     }

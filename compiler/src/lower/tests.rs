@@ -47,9 +47,13 @@ fn policy(rules: Vec<Rule>, kind: HookKind) -> Policy {
 }
 
 fn judge(policy: &Policy, packet: &[u8]) -> (u64, Vec<u64>) {
+    judge_as(policy, false, packet)
+}
+
+fn judge_as(policy: &Policy, shadow: bool, packet: &[u8]) -> (u64, Vec<u64>) {
     let hook = policy.hooks.keys().next().expect("one hook");
     let quote = |_| LineData { file: "t.l4".into(), line: 1, column: 1, text: "t".into() };
-    let module = lower(policy, hook, &plan(policy, hook), &quote);
+    let module = lower(policy, hook, &plan(policy, hook), shadow, &quote);
     let mut counters = vec![(0, 0); module.counters as usize];
     let module = verify(module).unwrap_or_else(|e| panic!("{e}"));
     let code = interp::run(&module, packet, &mut counters).expect("runs");
@@ -177,7 +181,8 @@ fn chains_jump_return_and_go() {
         (5, 1, vec![1, 1, 0, 0, 0, 0, 1, 0, 0]),
         (6, 2, vec![1, 0, 0, 0, 0, 0, 1, 0, 1]),
     ] {
-        assert_eq!(judge(&p, &udp4(0, 5, dport)), (code, counted), "{dport}");
+        assert_eq!(judge(&p, &udp4(0, 5, dport)), (code, counted.clone()), "{dport}");
+        assert_eq!(judge_as(&p, true, &udp4(0, 5, dport)), (2, counted), "{dport} in shadow");
     }
 }
 
@@ -226,4 +231,5 @@ fn a_socket_sees_the_network_header_first() {
     assert_eq!(judge(&p, &udp4(0, 5, 53)[14..]).0, 0);
     assert_eq!(judge(&p, &udp6(&[(0, 0)], 53)[14..]).0, 0);
     assert_eq!(judge(&p, &udp4(0, 5, 54)[14..]).0, u64::from(u32::MAX));
+    assert_eq!(judge_as(&p, true, &udp4(0, 5, 53)[14..]), (u64::from(u32::MAX), vec![1, 0]));
 }

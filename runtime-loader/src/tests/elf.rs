@@ -52,6 +52,7 @@ impl Builder {
         let hook = Hook {
             name: "main".to_owned(),
             kind: self.kind,
+            shadow: false,
             counter_map: COUNTERS.to_owned(),
             rules: Vec::new(),
             counters: Vec::new(),
