@@ -7,13 +7,14 @@
 //! stand for the other and be compared with it.
 //!
 //! All `unsafe` code of the project is here, in the modules `vm::arena`, `vm::machine` and
-//! `kernel::sys`.
+//! `sys`.
 
 mod error;
 mod insn;
 pub mod kernel;
 mod object;
 mod shown;
+mod sys;
 #[cfg(test)]
 mod tests;
 pub mod vm;
@@ -29,4 +30,16 @@ pub struct Counter {
     pub packets: u64,
     /// Their bytes, as the hook sees a packet's length.
     pub bytes: u64,
+}
+
+impl std::ops::Add for Counter {
+    type Output = Self;
+
+    /// Counters wrap, as they do in the kernel.
+    fn add(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+        }
+    }
 }

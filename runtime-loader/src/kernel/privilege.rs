@@ -1,6 +1,6 @@
 //! Whether this process may load programs.
 
-use super::sys;
+use crate::sys;
 use std::fs;
 
 /// A capability by its number in `include/uapi/linux/capability.h`.

@@ -1,0 +1,242 @@
+//! Maps.
+
+use super::{Command, bpf, bpf_fd, info, name};
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
+
+/// `union bpf_attr`, the batch commands' member.
+#[repr(C)]
+#[derive(Default)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+/// `union bpf_attr`, the first fields of the member of `BPF_MAP_CREATE`.
+#[repr(C)]
+#[derive(Default)]
+struct CreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+}
+
+/// `union bpf_attr`, the member of the commands for one element.
+#[repr(C)]
+struct ElementAttr {
+    map_fd: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// `union bpf_attr`, the member of `BPF_MAP_FREEZE`.
+#[repr(C)]
+struct FreezeAttr {
+    map_fd: u32,
+}
+
+/// What the kernel tells of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapInfo {
+    /// `enum bpf_map_type`.
+    pub kind: u32,
+    /// Bytes of a key.
+    pub key_bytes: u32,
+    /// Bytes of a value.
+    pub value_bytes: u32,
+    /// `max_entries`.
+    pub max_entries: u32,
+    /// `BPF_F_*`.
+    pub flags: u32,
+    /// Its symbol, 15 bytes of it.
+    pub name: String,
+}
+
+/// Looks at a map.
+pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
+    // struct bpf_map_info begins with these, in this order.
+    let words = info::<5>(map)?;
+    let [[kind, _id], [key_bytes, value_bytes], [max_entries, flags], ..] = words;
+    Ok(MapInfo { kind, key_bytes, value_bytes, max_entries, flags, name: name(&words[3..]) })
+}
+
+/// An array map of which all values are read or written at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrayShape {
+    /// Number of values; the keys are 0 up to it, 4 bytes each.
+    pub max_entries: u32,
+    /// 64-bit words that the kernel copies for one key: all CPUs of a per-CPU map.
+    pub words_a_key: usize,
+}
+
+impl ArrayShape {
+    fn words(self) -> usize {
+        self.words_a_key * self.max_entries as usize
+    }
+}
+
+/// Reads all values of an array map, in the order of the keys and within a key of the CPUs.
+///
+/// `shape` must be the kernel's own account of the map: so much it writes.
+pub fn read_array(map: BorrowedFd<'_>, shape: ArrayShape) -> io::Result<Vec<u64>> {
+    let mut values = vec![0u64; shape.words()];
+    let stride_bytes = shape.words_a_key * size_of::<u64>();
+    // SAFETY: `values` has room for as many values of that size.
+    unsafe { lookup_all(map, shape.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
+    Ok(values)
+}
+
+/// Sets all values of an array map to zero; `shape` as in [`read_array`].
+pub fn zero_array(map: BorrowedFd<'_>, shape: ArrayShape) -> io::Result<()> {
+    let values = vec![0u64; shape.words()];
+    let stride_bytes = shape.words_a_key * size_of::<u64>();
+    // SAFETY: `values` holds as many values of that size.
+    unsafe { update_all(map, shape.max_entries, values.as_ptr() as u64, stride_bytes) }
+}
+
+/// All values of an array map in one piece, in the order of the keys. Not for per-CPU maps.
+pub fn read_values(map: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let info = map_info(map)?;
+    if info.kind != BPF_MAP_TYPE_ARRAY || info.key_bytes != 4 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no array"));
+    }
+    let stride_bytes = info.value_bytes as usize;
+    let mut values = vec![0u8; stride_bytes * info.max_entries as usize];
+    // SAFETY: `values` has room for as many values of that size.
+    unsafe { lookup_all(map, info.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
+    Ok(values)
+}
+
+/// Does the kernel not do this to many elements at once? Per-CPU arrays came to it in 5.13.
+fn one_by_one(error: &io::Error) -> bool {
+    // 524 is the kernel's own ENOTSUPP.
+    matches!(error.raw_os_error(), Some(524 | libc::EOPNOTSUPP))
+}
+
+/// Reads the values of the keys 0 up to `entries`.
+///
+/// # Safety
+/// `values` must have room for `entries` values of `stride_bytes`, the size that the kernel gives a value
+/// of this map.
+unsafe fn lookup_all(
+    map: BorrowedFd<'_>,
+    entries: u32,
+    values: u64,
+    stride_bytes: usize,
+) -> io::Result<()> {
+    let mut keys = vec![0u32; entries as usize];
+    let mut next = 0u32;
+    let mut attr = BatchAttr {
+        out_batch: (&raw mut next) as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values,
+        count: entries,
+        map_fd: map.as_raw_fd() as u32,
+        ..Default::default()
+    };
+    // SAFETY: the kernel writes at most `count` keys of 4 bytes, as many values, for which the caller
+    // vouches, and a key of 4 bytes at `out_batch`.
+    match unsafe { bpf(Command::MapLookupBatch, &mut attr) } {
+        Err(error) if one_by_one(&error) => {}
+        other => return other.map(drop),
+    }
+    for key in 0..entries {
+        // SAFETY: as above, one value at a time.
+        unsafe { element(Command::MapLookupElem, map, key, values, stride_bytes) }?;
+    }
+    Ok(())
+}
+
+/// Writes the values of the keys 0 up to `entries`.
+///
+/// # Safety
+/// As [`lookup_all`], for reading.
+unsafe fn update_all(
+    map: BorrowedFd<'_>,
+    entries: u32,
+    values: u64,
+    stride_bytes: usize,
+) -> io::Result<()> {
+    let keys: Vec<u32> = (0..entries).collect();
+    let mut attr = BatchAttr {
+        keys: keys.as_ptr() as u64,
+        values,
+        count: entries,
+        map_fd: map.as_raw_fd() as u32,
+        ..Default::default()
+    };
+    // SAFETY: the kernel reads `count` keys of 4 bytes and as many values, for which the caller vouches.
+    match unsafe { bpf(Command::MapUpdateBatch, &mut attr) } {
+        Err(error) if one_by_one(&error) => {}
+        other => return other.map(drop),
+    }
+    for key in 0..entries {
+        // SAFETY: as above, one value at a time.
+        unsafe { element(Command::MapUpdateElem, map, key, values, stride_bytes) }?;
+    }
+    Ok(())
+}
+
+/// Reads or writes the value of one key at its place in `values`.
+///
+/// # Safety
+/// As [`lookup_all`].
+unsafe fn element(
+    command: Command,
+    map: BorrowedFd<'_>,
+    key: u32,
+    values: u64,
+    stride_bytes: usize,
+) -> io::Result<()> {
+    let mut attr = ElementAttr {
+        map_fd: map.as_raw_fd() as u32,
+        padding: 0,
+        key: (&raw const key) as u64,
+        value: values + u64::from(key) * stride_bytes as u64,
+        flags: 0,
+    };
+    // SAFETY: the kernel reads 4 bytes of key; the caller vouches for the value.
+    unsafe { bpf(command, &mut attr) }.map(drop)
+}
+
+/// Makes an array of `text` cut into values of `value_bytes` (the last filled up with blanks), which from
+/// then on nobody can change.
+pub fn create_frozen_array(map_name: &str, text: &[u8], value_bytes: u32) -> io::Result<OwnedFd> {
+    let entries = text.len().div_ceil(value_bytes as usize).max(1);
+    let mut values = text.to_vec();
+    values.resize(entries * value_bytes as usize, b' ');
+    let mut attr = CreateAttr {
+        map_type: BPF_MAP_TYPE_ARRAY,
+        key_size: 4,
+        value_size: value_bytes,
+        max_entries: entries as u32,
+        ..Default::default()
+    };
+    for (to, from) in attr.map_name.iter_mut().take(15).zip(map_name.bytes()) {
+        *to = from;
+    }
+    // SAFETY: no addresses; the answer is a file descriptor.
+    let map = unsafe { bpf_fd(Command::MapCreate, &mut attr) }?;
+    let stride_bytes = value_bytes as usize;
+    // SAFETY: `values` holds as many values of that size.
+    unsafe { update_all(map.as_fd(), attr.max_entries, values.as_ptr() as u64, stride_bytes) }?;
+    let mut freeze = FreezeAttr { map_fd: map.as_raw_fd() as u32 };
+    // SAFETY: no addresses.
+    unsafe { bpf(Command::MapFreeze, &mut freeze) }?;
+    Ok(map)
+}
