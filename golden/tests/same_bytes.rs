@@ -1,7 +1,8 @@
 //! The same source gives the same bytes: whatever the folder, the language and the time of day.
 
 use l4c_compiler::OptLevel;
-use l4c_golden::bench;
+use l4c_compiler::pipeline::Options;
+use l4c_golden::bench::{self, Rules};
 use l4c_golden::case::{self, Case};
 use l4c_manifest::HookKind;
 use std::path::Path;
@@ -17,20 +18,27 @@ fn digest(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Name, kind of hook, level, and digest of each object of a case; nothing that a machine could change.
+/// The options under which rules are compiled: each level, as they are and in shadow.
+fn ways(rules: &Rules) -> impl Iterator<Item = Options> {
+    let both = |&level| [false, true].map(|shadow| Options { level, shadow });
+    rules.levels().iter().flat_map(both)
+}
+
+/// Name, kind of hook, options, and digest of each object of a case; nothing that a machine could change.
 fn objects(case: &Case) -> Vec<String> {
     let mut lines = Vec::new();
     for kind in HookKind::ALL {
         let Ok(rules) = bench::file(&case.path, &case.name, kind) else { continue };
-        for &level in rules.levels() {
-            let elf = rules.compiled(level).unwrap_or_else(|e| panic!("{e}")).elf;
+        for options in ways(&rules) {
+            let elf = rules.compiled_as(options).unwrap_or_else(|e| panic!("{e}")).elf;
             let home = env!("CARGO_MANIFEST_DIR").as_bytes();
             assert!(
                 !elf.windows(home.len()).any(|w| w == home),
                 "{}: tells where it was made",
                 case.name
             );
-            lines.push(format!("{} {} {level:?} {:016x}", case.name, kind.name(), digest(&elf)));
+            let (name, kind, digest) = (&case.name, kind.name(), digest(&elf));
+            lines.push(format!("{name} {kind} {options:?} {digest:016x}"));
         }
     }
     lines

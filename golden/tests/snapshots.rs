@@ -32,7 +32,11 @@ fn rules(policy: &str, kind: HookKind) -> Rules {
 }
 
 fn shown(rules: &Rules, level: OptLevel, what: &Emit) -> String {
-    let emitted = emit(&rules.policy, &rules.sources, Options { level }, what);
+    shown_as(rules, Options { level, shadow: false }, what)
+}
+
+fn shown_as(rules: &Rules, options: Options, what: &Emit) -> String {
+    let emitted = emit(&rules.policy, &rules.sources, options, what);
     emitted.unwrap_or_else(|e| panic!("{e:?}"))
 }
 
@@ -108,5 +112,20 @@ fn machine_code_of_both_ways_to_reach_a_packet() {
             let asm = shown(&copied, OptLevel::O2, &Emit::Asm);
             insta::assert_snapshot!(format!("{name}.socket"), of_rules(name, &asm));
         }
+    }
+}
+
+/// A program in shadow is another only at its end, behind the counting.
+#[test]
+fn the_end_of_a_program_in_shadow() {
+    for (name, kind) in [("xdp", HookKind::Xdp), ("socket", HookKind::Socket)] {
+        let rules = rules(POLICIES[0].1, kind);
+        let [plain, shadow] = [false, true]
+            .map(|shadow| shown_as(&rules, Options { level: OptLevel::O2, shadow }, &Emit::Ir));
+        let counts = |ir: &str| ir.rfind("    count ").expect("the deciding rule is counted");
+        assert_eq!(plain[..counts(&plain)], shadow[..counts(&shadow)]);
+        assert_ne!(plain, shadow);
+        let (_, end) = shadow.rsplit_once("\nblock").expect("a program has blocks");
+        insta::assert_snapshot!(format!("shadow.{name}"), format!("block{end}"));
     }
 }
