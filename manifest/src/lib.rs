@@ -43,6 +43,18 @@ pub struct Map {
     pub value_bytes: u32,
     /// `max_entries`.
     pub max_entries: u32,
+    /// `map_flags`, `BPF_F_*`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flags: u32,
+    /// It holds state that outlives a replacement of the policy, if the new one has a map of the same name and
+    /// shape.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Map types that l4c objects use.

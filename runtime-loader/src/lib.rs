@@ -12,7 +12,9 @@
 mod error;
 mod insn;
 pub mod kernel;
+pub mod net;
 mod object;
+pub mod policy;
 mod shown;
 mod sys;
 #[cfg(test)]
@@ -23,8 +25,10 @@ pub use error::{KernelError, LoadError, ObjectError, Place, RunError};
 pub use object::Object;
 pub use vm::Vm;
 
+use serde::{Deserialize, Serialize};
+
 /// What one counter slot holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counter {
     /// Packets counted.
     pub packets: u64,

@@ -9,14 +9,10 @@ mod map;
 mod pin;
 mod prog;
 
-pub use link::{
-    LinkInfo, XdpMode, create_xdp_link, detach_link, link_by_id, link_info, update_link,
-};
-pub use map::{
-    ArrayShape, MapInfo, create_frozen_array, map_info, read_array, read_values, zero_array,
-};
+pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
+pub use map::{ArrayShape, create_frozen_array, map_info, read_array, read_values, zero_array};
 pub use pin::{get, pin};
-pub use prog::{ProgInfo, load_empty_program, prog_by_id, prog_info};
+pub use prog::{load_empty_program, prog_by_id, prog_info};
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
@@ -39,6 +35,7 @@ enum Command {
     LinkCreate = 28,
     LinkUpdate = 29,
     LinkGetFdById = 30,
+    LinkGetNextId = 31,
     LinkDetach = 34,
 }
 

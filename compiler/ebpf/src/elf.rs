@@ -34,6 +34,8 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         key_bytes: 4,
         value_bytes: COUNTER_BYTES as u32,
         max_entries: program.module.counters.max(1),
+        flags: 0,
+        keeps: false,
     });
     let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
     Manifest { version: VERSION, hooks, maps: maps.collect() }

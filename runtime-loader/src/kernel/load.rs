@@ -162,3 +162,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn no_hook(name: &str) -> KernelError {
     KernelError::new(format!("the object has no program for hook `{name}`"))
 }
+
+/// What aya says of a program that was loaded.
+pub fn error(error: ProgramError) -> KernelError {
+    KernelError::new(chain(&error))
+}

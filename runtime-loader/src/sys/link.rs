@@ -2,7 +2,7 @@
 
 use super::{Command, IdAttr, bpf, bpf_fd, info};
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 /// `BPF_XDP` of `enum bpf_attach_type`.
 const ATTACH_XDP: u32 = 37;
@@ -107,11 +107,24 @@ pub fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
     unsafe { bpf(Command::LinkDetach, &mut attr) }.map(drop)
 }
 
-/// Opens a link by its id; takes CAP_SYS_ADMIN.
-pub fn link_by_id(id: u32) -> io::Result<OwnedFd> {
-    let mut attr = IdAttr { id, ..Default::default() };
-    // SAFETY: no addresses; the answer is a file descriptor.
-    unsafe { bpf_fd(Command::LinkGetFdById, &mut attr) }
+/// Opens the link that holds a program to an interface, whoever made it; takes CAP_SYS_ADMIN.
+pub fn find_xdp_link(ifindex: u32, prog_id: u32) -> io::Result<OwnedFd> {
+    let mut attr = IdAttr::default();
+    loop {
+        attr.id = attr.next_id;
+        // SAFETY: no addresses.
+        unsafe { bpf(Command::LinkGetNextId, &mut attr) }?;
+        let mut open = IdAttr { id: attr.next_id, ..Default::default() };
+        // SAFETY: no addresses; the answer is a file descriptor.
+        let link = match unsafe { bpf_fd(Command::LinkGetFdById, &mut open) } {
+            // It went between the two calls.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        if link_info(link.as_fd()).is_ok_and(|i| (i.ifindex, i.prog_id) == (ifindex, prog_id)) {
+            return Ok(link);
+        }
+    }
 }
 
 /// Looks at a link.

@@ -63,6 +63,8 @@ impl Builder {
             key_bytes: 4,
             value_bytes: 16,
             max_entries: self.slots,
+            flags: 0,
+            keeps: false,
         };
         Manifest { version: l4c_manifest::VERSION, hooks: vec![hook], maps: vec![map] }
     }

@@ -1,0 +1,205 @@
+//! A policy's folder: what is where.
+
+use super::PolicyError;
+use super::names::{self, LinkName};
+use super::record::Record;
+use super::root::FOLDER_MODE;
+use crate::sys;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+/// The folder of a policy; it need not be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDir {
+    path: PathBuf,
+    name: String,
+}
+
+impl PolicyDir {
+    /// The folder of a policy in the pin folder `root`.
+    pub fn new(root: &Path, name: &str) -> Self {
+        Self { path: root.join(name), name: name.to_owned() }
+    }
+
+    /// The policy's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn entry(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Names of all that is in the folder; none if it is not there.
+    fn entries(&self) -> Result<Vec<String>, PolicyError> {
+        let entries = match self.path.read_dir() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|e| PolicyError::at("read", &self.path, &e))?,
+        };
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+    }
+
+    /// Its generations that have a folder, whole or not, oldest first.
+    pub fn generations(&self) -> Result<Vec<u64>, PolicyError> {
+        let entries = self.entries()?;
+        let mut numbers: Vec<u64> =
+            entries.iter().filter_map(|name| names::generation_number(name)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Its links, gone ones too.
+    pub fn links(&self) -> Result<Vec<LinkName>, PolicyError> {
+        let entries = self.entries()?;
+        let mut links: Vec<LinkName> =
+            entries.iter().filter_map(|name| name.parse().ok()).collect();
+        links.sort();
+        Ok(links)
+    }
+
+    /// Pin of a link.
+    pub fn link(&self, link: LinkName) -> PathBuf {
+        self.entry(&link.to_string())
+    }
+
+    /// The generation that runs; none if nothing was loaded to the end.
+    pub fn current(&self) -> Option<u64> {
+        self.points_to(names::CURRENT)
+    }
+
+    /// Has it been decided to take the policy off?
+    pub fn is_ending(&self) -> bool {
+        self.points_to(names::ENDED).is_some()
+    }
+
+    fn points_to(&self, name: &str) -> Option<u64> {
+        let target = fs::read_link(self.entry(name)).ok()?;
+        names::generation_number(target.to_str()?)
+    }
+
+    /// Folder of a generation.
+    pub fn generation(&self, number: u64) -> PathBuf {
+        self.entry(&names::generation(number))
+    }
+
+    /// Folder of a hook of a generation.
+    pub fn hook(&self, number: u64, hook: &str) -> PathBuf {
+        self.generation(number).join(hook)
+    }
+
+    /// Folder of the maps of a generation that outlive it.
+    pub fn maps(&self, number: u64) -> PathBuf {
+        self.generation(number).join(names::MAPS)
+    }
+
+    /// What a generation says of itself.
+    pub fn record(&self, number: u64) -> Result<Record, PolicyError> {
+        let path = self.generation(number).join(names::INFO);
+        Record::read(&path).map_err(|e| PolicyError::at("read", &path, &e))
+    }
+
+    /// Is the generation whole? Its record is pinned last.
+    pub fn is_whole(&self, number: u64) -> bool {
+        self.generation(number).join(names::INFO).exists()
+    }
+
+    /// Opens a hook's program.
+    pub fn program(&self, number: u64, hook: &str) -> Result<OwnedFd, PolicyError> {
+        let path = self.hook(number, hook).join(names::PROGRAM);
+        sys::get(&path).map_err(|e| PolicyError::at("open", &path, &e))
+    }
+
+    /// Makes the folders of a generation.
+    pub fn make(&self, number: u64, hooks: &[&str]) -> Result<(), PolicyError> {
+        let mut paths = vec![self.maps(number)];
+        paths.extend(hooks.iter().map(|hook| self.hook(number, hook)));
+        for path in paths {
+            let made = DirBuilder::new().mode(FOLDER_MODE).recursive(true).create(&path);
+            made.map_err(|e| PolicyError::at("make", &path, &e))?;
+        }
+        Ok(())
+    }
+
+    /// From now on this generation is the one that runs; all others but `previous` go.
+    pub fn switch(&self, number: u64, record: &Record) -> Result<(), PolicyError> {
+        if self.current() != Some(number) {
+            let next = self.entry(names::NEXT);
+            self.remove_entry(names::NEXT)?;
+            let made = symlink(names::generation(number), &next);
+            made.and_then(|()| fs::rename(&next, self.entry(names::CURRENT)))
+                .map_err(|e| PolicyError::at("write", &next, &e))?;
+        }
+        let hooks: Vec<&str> = record.hooks.iter().map(|h| h.hook.name.as_str()).collect();
+        self.name_hooks(&hooks)?;
+        for other in self.generations()? {
+            if other != number && Some(other) != record.previous {
+                self.remove_generation(other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each hook a name beside the generations, and no other.
+    fn name_hooks(&self, hooks: &[&str]) -> Result<(), PolicyError> {
+        for name in self.entries()? {
+            let is_link = !name.contains('-');
+            if is_link && !hooks.contains(&name.as_str()) {
+                self.remove_entry(&name)?;
+            }
+        }
+        for hook in hooks {
+            let path = self.entry(hook);
+            if path.symlink_metadata().is_err() {
+                let target = Path::new(names::CURRENT).join(hook);
+                symlink(target, &path).map_err(|e| PolicyError::at("write", &path, &e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides that the policy is to be taken off: from then on whoever comes finishes it.
+    pub fn end(&self) -> Result<(), PolicyError> {
+        let (from, to) = (self.entry(names::CURRENT), self.entry(names::ENDED));
+        match fs::rename(&from, &to) {
+            // A policy that never was loaded to the end.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                symlink(names::generation(0), &to).map_err(|e| PolicyError::at("write", &to, &e))
+            }
+            other => other.map_err(|e| PolicyError::at("rename", &from, &e)),
+        }
+    }
+
+    /// Removes a generation's folder. Its record goes first: what is left is not whole.
+    pub fn remove_generation(&self, number: u64) -> Result<(), PolicyError> {
+        let path = self.generation(number);
+        let _ = fs::remove_file(path.join(names::INFO));
+        removed(&path, fs::remove_dir_all(&path))
+    }
+
+    /// Removes an entry that is no folder.
+    pub fn remove_entry(&self, name: &str) -> Result<(), PolicyError> {
+        let path = self.entry(name);
+        removed(&path, fs::remove_file(&path))
+    }
+
+    /// Removes the whole folder. Links in it must have been detached.
+    pub fn remove(&self) -> Result<(), PolicyError> {
+        removed(&self.path, fs::remove_dir_all(&self.path))
+    }
+}
+
+/// What was not there is removed too.
+fn removed(path: &Path, result: io::Result<()>) -> Result<(), PolicyError> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|e| PolicyError::at("remove", path, &e)),
+    }
+}

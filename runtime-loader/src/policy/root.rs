@@ -1,0 +1,171 @@
+//! The pin folder: whose it is, and one command at a time.
+
+use super::PolicyError;
+use super::dir::PolicyDir;
+use super::heal::Healed;
+use crate::net::{self, Interface};
+use rustix::fs::{FlockOperation, flock, fstatfs, statfs};
+use rustix::io::Errno;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// `BPF_FS_MAGIC` of `include/uapi/linux/magic.h`.
+const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+
+/// Only the owner may look into our folders.
+pub const FOLDER_MODE: u32 = 0o700;
+
+/// A pin folder, not looked at yet.
+#[derive(Debug, Clone)]
+pub struct Root {
+    path: PathBuf,
+}
+
+/// A pin folder that no other l4c works on, with what interrupted ones left put in order.
+#[derive(Debug)]
+pub struct Locked {
+    path: PathBuf,
+    /// None if the folder is not there.
+    _lock: Option<File>,
+    /// What was put in order, or could not be.
+    pub healed: Vec<Healed>,
+    /// The network namespace that this was opened in.
+    pub(crate) netns: u64,
+    /// Its interfaces.
+    pub(crate) interfaces: Vec<Interface>,
+}
+
+impl Root {
+    /// A pin folder by name; by default users mean `/sys/fs/bpf/l4c`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Opens the folder and makes it if it is not there; `waiting` is called once if another command has
+    /// to end first.
+    ///
+    /// # Errors
+    /// When the folder is no safe place or can't be made.
+    pub fn open(&self, waiting: &mut dyn FnMut()) -> Result<Locked, PolicyError> {
+        if matches!(self.path.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound) {
+            let there = self.path.ancestors().skip(1).find(|p| p.exists());
+            let there = there.unwrap_or(Path::new("."));
+            let kind = statfs(there).map_err(|e| PolicyError::at("look at", there, &e.into()))?;
+            bpffs(kind.f_type, there)?;
+            let made = DirBuilder::new().mode(FOLDER_MODE).recursive(true).create(&self.path);
+            made.map_err(|e| PolicyError::at("make the pin folder", &self.path, &e))?;
+        }
+        self.look(waiting)
+    }
+
+    /// Opens the folder; where there is none, no policy is loaded.
+    ///
+    /// # Errors
+    /// When the folder is no safe place.
+    pub fn look(&self, waiting: &mut dyn FnMut()) -> Result<Locked, PolicyError> {
+        let system = |what: &str, e: io::Error| PolicyError::system(format!("{what}: {e}"));
+        let netns = net::namespace().map_err(|e| system("no network namespace", e))?;
+        let interfaces = net::interfaces().map_err(|e| system("no list of interfaces", e))?;
+        let lock = match self.path.symlink_metadata() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(PolicyError::at("look at", &self.path, &e)),
+            Ok(_) => Some(self.lock(waiting)?),
+        };
+        let mut locked =
+            Locked { path: self.path.clone(), _lock: lock, healed: Vec::new(), netns, interfaces };
+        locked.heal()?;
+        Ok(locked)
+    }
+
+    fn lock(&self, waiting: &mut dyn FnMut()) -> Result<File, PolicyError> {
+        check_owner(&self.path)?;
+        let folder = File::open(&self.path);
+        let folder = folder.map_err(|e| PolicyError::at("open", &self.path, &e))?;
+        let kind =
+            fstatfs(&folder).map_err(|e| PolicyError::at("look at", &self.path, &e.into()))?;
+        bpffs(kind.f_type, &self.path)?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                waiting();
+                flock(&folder, FlockOperation::LockExclusive)
+            }
+            other => other,
+        }
+        .map_err(|e| PolicyError::at("lock", &self.path, &e.into()))?;
+        Ok(folder)
+    }
+}
+
+impl Locked {
+    /// The folder of a policy, which may not be there.
+    pub(crate) fn policy(&self, name: &str) -> PolicyDir {
+        PolicyDir::new(&self.path, name)
+    }
+
+    /// All policies in the folder, by name.
+    ///
+    /// # Errors
+    /// When one of them belongs to somebody else, or the folder can't be read.
+    pub(crate) fn policies(&self) -> Result<Vec<PolicyDir>, PolicyError> {
+        if self._lock.is_none() {
+            return Ok(Vec::new());
+        }
+        let entries = self.path.read_dir();
+        let entries = entries.map_err(|e| PolicyError::at("read", &self.path, &e))?;
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+            .iter()
+            .map(|name| {
+                let dir = self.policy(name);
+                check_owner(dir.path())?;
+                Ok(dir)
+            })
+            .collect()
+    }
+
+    /// Names of the loaded policies.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn names(&self) -> Result<Vec<String>, PolicyError> {
+        Ok(self.policies()?.iter().map(|dir| dir.name().to_owned()).collect())
+    }
+
+    /// An interface of this network namespace, by name.
+    pub(crate) fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces.iter().find(|i| i.name == name)
+    }
+}
+
+/// Refuses a folder in which somebody else could put programs of their own: one that belongs to another
+/// user, that others may write to, or that is only a symbolic link.
+pub fn check_owner(path: &Path) -> Result<(), PolicyError> {
+    let data = path.symlink_metadata().map_err(|e| PolicyError::at("look at", path, &e))?;
+    let ours = rustix::process::geteuid().as_raw();
+    let wrong = if data.is_symlink() {
+        "is a symbolic link".to_owned()
+    } else if !data.is_dir() {
+        "is no folder".to_owned()
+    } else if data.uid() != ours {
+        format!("belongs to user {}, and this is user {ours}", data.uid())
+    } else if data.mode() & 0o022 != 0 {
+        format!("may be written to by others (mode {:o})", data.mode() & 0o777)
+    } else {
+        return Ok(());
+    };
+    Err(PolicyError::system(format!("the pin folder `{}` {wrong}", path.display()))
+        .help("`--pin DIR` names another; l4c makes it if it is not there"))
+}
+
+fn bpffs(kind: impl Into<i64>, path: &Path) -> Result<(), PolicyError> {
+    if kind.into() == BPF_FS_MAGIC {
+        return Ok(());
+    }
+    let message = format!("`{}` is not in a BPF file system", path.display());
+    Err(PolicyError::system(message).help("mount it: mount -t bpf bpf /sys/fs/bpf"))
+}

@@ -1,0 +1,103 @@
+//! What was counted.
+
+use super::dir::PolicyDir;
+use super::names::{self};
+use super::record::{HookRecord, Record};
+use super::{Locked, PolicyError, counts};
+use crate::kernel::counters::Shape;
+use crate::{Counter, sys};
+use l4c_manifest::Hook;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// A loaded hook and what its rules counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookStats {
+    /// The policy.
+    pub policy: String,
+    /// The hook as its object tells of it.
+    pub hook: Hook,
+    /// Where it runs.
+    pub targets: Vec<String>,
+    /// When its counters began; a replacement does not end that.
+    pub since: SystemTime,
+    /// By slot: one for each rule, then one for each `count NAME`.
+    pub counters: Vec<Counter>,
+}
+
+impl Locked {
+    /// What every hook of a policy counted since its counters began.
+    ///
+    /// # Errors
+    /// When there is no such policy, or its maps can't be read.
+    pub fn stats(&self, policy: &str) -> Result<Vec<HookStats>, PolicyError> {
+        let dir = self.policy(policy);
+        let (number, record) = self.current(&dir)?;
+        let links = dir.links()?;
+        record
+            .hooks
+            .iter()
+            .map(|hook| {
+                let here = links.iter().filter(|&&l| record.hook_at(l) == Some(&hook.hook.name));
+                Ok(HookStats {
+                    policy: policy.to_owned(),
+                    hook: hook.hook.clone(),
+                    targets: here.map(|&link| self.target(link)).collect(),
+                    since: hook.since(),
+                    counters: read(&dir, number, hook)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The generation of a policy that runs.
+    pub(crate) fn current(&self, dir: &PolicyDir) -> Result<(u64, Record), PolicyError> {
+        self.healthy(dir.name())?;
+        let Some(current) = dir.current() else {
+            let message = format!("no policy `{}` is loaded", dir.name());
+            let names = self.names()?;
+            let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
+            return Err(PolicyError::system(message).help(format!("loaded: {known}")));
+        };
+        Ok((current, dir.record(current)?))
+    }
+}
+
+/// What a hook counted, by slot.
+fn read(dir: &PolicyDir, number: u64, hook: &HookRecord) -> Result<Vec<Counter>, PolicyError> {
+    let folder = dir.hook(number, &hook.hook.name);
+    let own = read_map(&folder.join(names::COUNTERS))?;
+    Ok(counts::totals(hook, &own, &read_before(dir, number, hook)?))
+}
+
+/// What is known of a hook's counters beyond its own map. It changes no more once the generation before has
+/// come to rest.
+pub fn settled(
+    dir: &PolicyDir,
+    number: u64,
+    hook: &HookRecord,
+) -> Result<Vec<Counter>, PolicyError> {
+    Ok(counts::totals(hook, &[], &read_before(dir, number, hook)?))
+}
+
+fn read_before(
+    dir: &PolicyDir,
+    number: u64,
+    hook: &HookRecord,
+) -> Result<Vec<Counter>, PolicyError> {
+    if hook.before.is_empty() {
+        return Ok(Vec::new());
+    }
+    read_map(&dir.hook(number, &hook.hook.name).join(names::BEFORE))
+}
+
+fn read_map(path: &Path) -> Result<Vec<Counter>, PolicyError> {
+    let read = || {
+        let map = sys::get(path)?;
+        let shape = Shape::of(map.as_fd()).map_err(io::Error::other)?;
+        shape.read(map.as_fd())
+    };
+    read().map_err(|e| PolicyError::at("read the counters", path, &e))
+}

@@ -1,0 +1,80 @@
+//! Taking policies off.
+
+use super::dir::PolicyDir;
+use super::links;
+use super::names::LinkName;
+use super::{Locked, PolicyError, Row, State};
+
+/// What is to be taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unload<'u> {
+    /// Everything under the pin folder.
+    All,
+    /// A policy, from everywhere or from some interfaces.
+    Policy {
+        /// Its name; any policy if none is given.
+        name: Option<&'u str>,
+        /// Names of interfaces; everywhere if there are none.
+        ifaces: &'u [String],
+    },
+}
+
+impl Locked {
+    /// Takes policies off. Tells what was taken off where, and what could not be: with [`Unload::All`] that
+    /// is no reason to stop.
+    ///
+    /// # Errors
+    /// When there is no such interface, or the pin folder can't be read.
+    pub fn unload(&self, what: Unload<'_>) -> Result<(Vec<Row>, Vec<PolicyError>), PolicyError> {
+        let (mut rows, mut errors) = (Vec::new(), Vec::new());
+        let (name, ifaces) = match what {
+            Unload::All => (None, &[][..]),
+            Unload::Policy { name, ifaces } => (name, ifaces),
+        };
+        let links = self.link_names(ifaces)?;
+        for dir in self.policies()? {
+            if name.is_some_and(|name| name != dir.name()) {
+                continue;
+            }
+            match self.unload_policy(&dir, &links, &mut rows) {
+                Ok(()) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok((rows, errors))
+    }
+
+    /// Names of the links that hold programs to these interfaces.
+    fn link_names(&self, ifaces: &[String]) -> Result<Vec<LinkName>, PolicyError> {
+        let name = |iface: &String| {
+            let interface = self.known_interface(iface)?;
+            Ok(LinkName { ifindex: interface.index, netns: self.netns })
+        };
+        ifaces.iter().map(name).collect()
+    }
+
+    /// Takes a policy off some links, or off all if `only` is empty. When none is left, all of it goes.
+    fn unload_policy(
+        &self,
+        dir: &PolicyDir,
+        only: &[LinkName],
+        rows: &mut Vec<Row>,
+    ) -> Result<(), PolicyError> {
+        let links = dir.links()?;
+        let is_meant = |link: &LinkName| only.is_empty() || only.contains(link);
+        let (meant, rest): (Vec<LinkName>, Vec<LinkName>) = links.into_iter().partition(is_meant);
+        if meant.is_empty() && !only.is_empty() {
+            return Ok(());
+        }
+        let mut taken = self.rows_of(dir, &meant);
+        if rest.is_empty() {
+            dir.end()?;
+        }
+        for link in &meant {
+            links::take_off(dir, *link)?;
+            let row = taken.iter_mut().find(|row| row.0 == *link);
+            rows.extend(row.map(|(_, row)| Row { state: State::Detached, ..row.clone() }));
+        }
+        if rest.is_empty() { dir.remove() } else { Ok(()) }
+    }
+}
