@@ -74,8 +74,20 @@ pub fn attach(
     Ok((mode, why))
 }
 
-/// Says the driver no to XDP as such, or on an interface set up as this one is (packets too long, too few
-/// queues)? Those are the answers of drivers; the kernel's own are others.
+/// Is this the answer of a driver: no XDP at all, or not on an interface set up as this one is (packets too
+/// long, too few queues)? Drivers differ in the number that they say it with; these are the kernel's own.
 fn driver_refuses(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ERANGE))
+    !matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EBUSY
+                | libc::EEXIST
+                | libc::EPERM
+                | libc::EACCES
+                | libc::ENOMEM
+                | libc::E2BIG
+                | libc::ENODEV
+                | libc::EBADF
+        )
+    )
 }
