@@ -1,10 +1,13 @@
 //! The arguments of every command, as clap reads them.
 
 mod later;
+mod loading;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use l4c_judge::EngineKind;
 use std::path::PathBuf;
+
+pub use loading::{LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs, StatusArgs, UnloadArgs};
 
 /// Firewall rules compiled to eBPF.
 #[derive(Debug, Parser)]
@@ -77,6 +80,21 @@ pub enum Command {
     /// Show why one packet gets its verdict
     #[command(after_help = examples::EXPLAIN)]
     Explain(ExplainArgs),
+    /// Load rules into the kernel and attach them
+    #[command(after_help = examples::LOAD)]
+    Load(LoadArgs),
+    /// Take policies off
+    #[command(after_help = examples::UNLOAD)]
+    Unload(UnloadArgs),
+    /// Show what is attached where
+    #[command(after_help = examples::STATUS)]
+    Status(StatusArgs),
+    /// Show what loaded rules have counted
+    #[command(after_help = examples::STATS)]
+    Stats(StatsArgs),
+    /// Go back to the version that was loaded before
+    #[command(after_help = examples::ROLLBACK)]
+    Rollback(RollbackArgs),
     /// Print a completion script for a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),
@@ -313,6 +331,37 @@ Examples:
 Examples:
   l4c explain edge.l4 --pcap attack.pcap --packet 17
   l4c explain -e 'frag -> drop' --hex '000000000000 000000000000 0800 4500...'";
+
+    pub const LOAD: &str = "\
+Examples:
+  l4c load edge.l4 --iface eth0           attaches, or replaces what edge.l4 was before
+  l4c load edge.l4 --iface eth0 eth1
+  l4c load edge.l4 --iface eth0 --shadow  counts, drops nothing
+  l4c load edge.l4 --iface eth0 --dry-run lets the kernel verify it, changes nothing
+  l4c load -e 'udp.dport == 19 -> drop' --policy chargen --iface eth0
+  l4c load two.l4 --hook inner --iface eth1";
+
+    pub const UNLOAD: &str = "\
+Examples:
+  l4c unload --policy edge
+  l4c unload --iface eth1                 whatever policy is there; others stay
+  l4c unload --all";
+
+    pub const STATUS: &str = "\
+Examples:
+  l4c status
+  l4c status --format json";
+
+    pub const STATS: &str = "\
+Examples:
+  l4c stats
+  l4c stats --policy edge --watch
+  l4c stats --watch --interval 5s --format json";
+
+    pub const ROLLBACK: &str = "\
+Examples:
+  l4c rollback                            where only one policy is loaded
+  l4c rollback --policy edge";
 
     pub const COMPLETIONS: &str = "\
 Examples:

@@ -77,6 +77,13 @@ impl Failure {
         self
     }
 
+    /// With something more to do about it.
+    #[must_use]
+    pub fn add(self, help: &str) -> Self {
+        let help = self.help.as_ref().map_or(help.to_owned(), |first| format!("{first}; {help}"));
+        self.help(help)
+    }
+
     /// Tells the user, unless that has been done.
     pub fn print(&self, ui: &mut Ui) {
         if !self.message.is_empty() {

@@ -14,7 +14,7 @@ use load::{Loaded, chain, no_hook};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 pub(crate) use log::last_place;
-pub use privilege::available;
+pub use privilege::{available, lacking};
 
 /// Bytes of an Ethernet header.
 const ETHERNET_BYTES: usize = 14;

@@ -3,28 +3,13 @@
 use clap::{Arg, Command};
 
 /// Their names.
-pub const NAMES: &[&str] = &[
-    "load",
-    "unload",
-    "status",
-    "rollback",
-    "stats",
-    "top",
-    "set",
-    "limit",
-    "capture",
-    "exporter",
-    "diff",
-    "import",
-    "man",
-    "explain-error",
-];
+pub const NAMES: &[&str] =
+    &["top", "set", "limit", "capture", "exporter", "diff", "import", "man", "explain-error"];
 
 /// The part of the help that lists them, and what holds for all commands.
 pub const HELP: &str = "\
 Later, not supported yet:
-  load, unload, status, rollback          attach policies, detach them
-  stats, top, capture, exporter           watch what they do
+  top, capture, exporter                  watch what loaded policies do
   set, limit                              look at and change what is loaded
   diff, import, man, explain-error
 

@@ -74,17 +74,22 @@ impl<'r> Bench<'r> {
 
     fn explain(&self, ui: &mut Ui, error: OpenError) -> Failure {
         match error {
-            OpenError::Kernel(error) => self.rejected(ui, &error),
+            OpenError::Kernel(error) => rejected(ui, &self.rules.sources, &error),
             OpenError::Privilege(_) => Failure::refused(error.to_string())
                 .help("engines vm and reference need no privilege"),
             OpenError::Vm(_) | OpenError::NoObject(_) => Failure::refused(error.to_string()),
         }
     }
+}
 
-    fn rejected(&self, ui: &mut Ui, error: &KernelError) -> Failure {
-        ui.detail(&error.log);
-        let failure = Failure::refused(at_rule(&self.rules.sources, error));
-        if ui.verbose { failure } else { failure.help("`-v` prints the verifier's log") }
+/// Tells that the kernel does not take a program, at the rule.
+pub fn rejected(ui: &mut Ui, sources: &Sources, error: &KernelError) -> Failure {
+    ui.detail(&error.log);
+    let failure = Failure::refused(at_rule(sources, error));
+    if ui.verbose || error.log.is_empty() {
+        failure
+    } else {
+        failure.help("`-v` prints the verifier's log")
     }
 }
 

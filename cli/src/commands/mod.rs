@@ -6,8 +6,14 @@ mod completions;
 mod explain;
 mod fmt;
 mod judging;
+mod load;
+mod pinned;
+mod rollback;
 mod run;
+mod stats;
+mod status;
 mod test;
+mod unload;
 
 use crate::args::Command;
 use crate::exit::{Exit, Failure};
@@ -22,6 +28,11 @@ pub fn run(command: Command, ui: &mut Ui) -> Result<Exit, Failure> {
         Command::Test(args) => test::run(&args, ui),
         Command::Run(args) => run::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),
+        Command::Load(args) => load::run(&args, ui),
+        Command::Unload(args) => unload::run(&args, ui),
+        Command::Status(args) => status::run(&args, ui),
+        Command::Stats(args) => stats::run(&args, ui),
+        Command::Rollback(args) => rollback::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Later(name) => Err(Failure::later(&format!("l4c {name}"))),
     }

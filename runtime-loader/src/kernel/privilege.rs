@@ -18,16 +18,24 @@ const NEEDED: [Capability; 3] =
 /// # Errors
 /// What it lacks, in words for the user.
 pub fn available() -> Result<(), String> {
-    let effective = fs::read_to_string("/proc/thread-self/status")
-        .ok()
-        .and_then(|status| effective_capabilities(&status))
-        .ok_or("the kernel's account of capabilities (/proc) can't be read")?;
-    let lacking = lacking(effective);
+    let lacking = lacking()?;
     if !lacking.is_empty() {
         return Err(format!("this process lacks {}", lacking.join(", ")));
     }
     sys::raise_memlock();
     sys::load_empty_program().map_err(|e| format!("the kernel does not load eBPF programs: {e}"))
+}
+
+/// The capabilities that loading takes and this process has not.
+///
+/// # Errors
+/// When the kernel's account of capabilities can't be read.
+pub fn lacking() -> Result<Vec<&'static str>, String> {
+    fs::read_to_string("/proc/thread-self/status")
+        .ok()
+        .and_then(|status| effective_capabilities(&status))
+        .map(lacking_of)
+        .ok_or_else(|| "the kernel's account of capabilities (/proc) can't be read".to_owned())
 }
 
 /// The `CapEff` line of a status file.
@@ -36,7 +44,7 @@ fn effective_capabilities(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-fn lacking(effective: u64) -> Vec<&'static str> {
+fn lacking_of(effective: u64) -> Vec<&'static str> {
     let has = |number: u32| effective & (1 << number) != 0;
     // CAP_SYS_ADMIN stands for what was split off it in 5.8, not for CAP_NET_ADMIN.
     let split_off = |number: u32| number > CAP_SYS_ADMIN && has(CAP_SYS_ADMIN);
@@ -51,10 +59,10 @@ mod tests {
     fn names_what_is_missing() {
         let status = "Name:\tx\nCapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n";
         assert_eq!(effective_capabilities(status), Some(0));
-        assert_eq!(lacking(0), ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]);
-        assert_eq!(lacking(1 << CAP_SYS_ADMIN), ["CAP_NET_ADMIN"]);
-        assert_eq!(lacking(1 << 39 | 1 << 12), ["CAP_PERFMON"]);
-        assert!(lacking(1 << 39 | 1 << 12 | 1 << 38).is_empty());
-        assert!(lacking(1 << CAP_SYS_ADMIN | 1 << 12).is_empty());
+        assert_eq!(lacking_of(0), ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]);
+        assert_eq!(lacking_of(1 << CAP_SYS_ADMIN), ["CAP_NET_ADMIN"]);
+        assert_eq!(lacking_of(1 << 39 | 1 << 12), ["CAP_PERFMON"]);
+        assert!(lacking_of(1 << 39 | 1 << 12 | 1 << 38).is_empty());
+        assert!(lacking_of(1 << CAP_SYS_ADMIN | 1 << 12).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use crate::net::XdpMode;
 use crate::{Object, sys};
 use l4c_manifest::{Hook, HookKind};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How an XDP program is to be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +52,8 @@ pub struct LoadRequest<'r> {
     pub replace: bool,
     /// Take the place of programs that are not ours.
     pub replace_foreign: bool,
+    /// Once this is set nothing is begun; what has begun to run is brought to its end.
+    pub stop: &'r AtomicBool,
 }
 
 /// What came of it.
@@ -111,6 +114,9 @@ impl Locked {
         let programs = kernel::load::Loaded::new(request.object, &hooks, &kept)?;
         let (records, fresh) = follow(&plan, &hooks)?;
         anew.extend(fresh);
+        if request.stop.load(Ordering::Relaxed) {
+            return Err(PolicyError::system("interrupted: nothing was changed"));
+        }
 
         let dir = &plan.dir;
         let number = dir.generations()?.last().map_or(1, |last| last + 1);

@@ -1,0 +1,120 @@
+//! The arguments of the commands that work on loaded policies.
+
+use super::RulesArgs;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where loaded policies are.
+#[derive(Debug, Args)]
+pub struct PinArgs {
+    /// Folder in the BPF file system that holds loaded policies.
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/l4c")]
+    pub pin: PathBuf,
+}
+
+/// How an XDP program is to be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// In the driver; if that refuses, in the network core.
+    Auto,
+    /// In the driver.
+    Native,
+    /// In the network core.
+    Generic,
+}
+
+/// `l4c load`
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    #[command(flatten)]
+    pub rules: RulesArgs,
+    /// Interfaces that the XDP hook is attached to; the rule file comes before.
+    #[arg(long, value_name = "IF", num_args = 1..)]
+    pub iface: Vec<String>,
+    /// The hook that is attached, where the file has several of a kind.
+    #[arg(long, value_name = "HOOK")]
+    pub hook: Option<String>,
+    /// Name of the policy; the file's name without its ending if left out.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    #[command(flatten)]
+    pub pin: PinArgs,
+    /// Where XDP programs run: in the driver or in the network core.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Mode::Auto)]
+    pub xdp_mode: Mode,
+    /// Count as the rules say, and let every packet pass.
+    #[arg(long)]
+    pub shadow: bool,
+    /// Let the kernel verify the programs and look at the interfaces; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the place of another l4c policy.
+    #[arg(long)]
+    pub replace: bool,
+    /// Take the place of a program that is not of l4c.
+    #[arg(long)]
+    pub replace_foreign: bool,
+    /// A socket of a process. Not supported yet.
+    #[arg(long, value_name = "PID:FD|PID:udp:ADDR:PORT")]
+    pub socket: Option<String>,
+    /// A control group. Not supported yet.
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+}
+
+/// `l4c unload`
+#[derive(Debug, Args)]
+pub struct UnloadArgs {
+    /// Interfaces to take policies off.
+    #[arg(long, value_name = "IF", num_args = 1.., required_unless_present_any = ["policy", "all"])]
+    pub iface: Vec<String>,
+    /// The policy to take off.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Everything under the pin folder; goes on past errors.
+    #[arg(long, conflicts_with_all = ["iface", "policy"])]
+    pub all: bool,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
+/// `l4c status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
+/// `l4c stats`
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Only this policy.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Again and again, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
+    /// Time between two readings.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
+/// `l4c rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The policy; may be left out where only one is loaded.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
+/// `500ms`, `5s`, `1m`.
+fn interval(text: &str) -> Result<Duration, String> {
+    let time =
+        humantime::parse_duration(text).map_err(|e| format!("{e}; write it as 500ms or 5s"))?;
+    if time < Duration::from_millis(100) { Err("at least 100ms".to_owned()) } else { Ok(time) }
+}
