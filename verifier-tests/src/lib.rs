@@ -3,6 +3,8 @@
 //! They need the right to load programs, `bpftool`, `tcpdump` and a corpus of captures (`L4C_CORPUS`). What
 //! is missing is said on standard error and skipped; with `L4C_REQUIRE_KERNEL=1` it is a failure.
 
+pub mod matrix;
+
 use l4c_runtime::kernel;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,0 +1,145 @@
+//! A kernel in QEMU, from its files to what it says.
+//!
+//! QEMU interprets (TCG) on every machine: whether hardware could help is not the same everywhere, and the
+//! matrix takes seconds.
+
+use super::archive::Archive;
+use super::bundle::Bundle;
+use super::{BUNDLE, MODULES, RESULT};
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A guest that takes longer hangs.
+const LONGEST_SECONDS: u32 = 150;
+
+/// Memory of a guest.
+const MEBIBYTES: u32 = 512;
+
+/// Lines of the console that are shown of a guest that failed.
+const CONSOLE_LINES: usize = 60;
+
+/// What comes out of a guest that found nothing wrong.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What follows [`RESULT`].
+    pub result: String,
+    /// From start to power-off.
+    pub took: Duration,
+}
+
+/// A kernel's files, as the script `kernels` leaves them.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    folder: PathBuf,
+    /// As `uname -r` says it.
+    pub release: String,
+}
+
+impl Kernel {
+    /// Fetches a kernel into a folder of `cache`, unless it is there.
+    ///
+    /// # Errors
+    /// Why it can't be had.
+    pub fn fetch(cache: &Path, version: &str) -> Result<Self, String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
+        let mut command = Command::new(script);
+        output(command.arg(cache).arg(version))?;
+        let folder = cache.join(version);
+        let release = fs::read_to_string(folder.join("release")).map_err(in_folder(&folder))?;
+        Ok(Self { release: release.trim().to_owned(), folder })
+    }
+
+    /// Boots it with `guest` as its first process and reads what it says; its archive and console are left
+    /// in `scratch`.
+    ///
+    /// # Errors
+    /// The end of the console, unless the guest says that all went well.
+    pub fn boot(&self, guest: &Path, bundle: &Bundle, scratch: &Path) -> Result<Report, String> {
+        let initrd = scratch.join(format!("{}.cpio", self.release));
+        let archive = self.archive(guest, bundle, scratch)?;
+        fs::write(&initrd, archive).map_err(in_folder(scratch))?;
+        let start = Instant::now();
+        let mut qemu = Command::new("timeout");
+        qemu.arg(LONGEST_SECONDS.to_string()).arg("qemu-system-x86_64");
+        // One CPU is quickest, but values are kept for two: sums over CPUs are not of one number.
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1,maxcpus=2"]);
+        qemu.arg("-m").arg(MEBIBYTES.to_string());
+        // Not -nographic, with which the BIOS writes to the console too.
+        qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"]);
+        qemu.arg("-kernel").arg(self.folder.join("vmlinuz")).arg("-initrd").arg(&initrd);
+        qemu.args(["-append", "console=ttyS0 panic=-1 quiet"]);
+        let finished = qemu.stdin(Stdio::null()).output().map_err(|e| format!("qemu: {e}"))?;
+        let took = start.elapsed();
+        // QEMU's own exit code says nothing: it is 0 after a panic too.
+        let console = String::from_utf8_lossy(&finished.stdout).replace('\r', "");
+        let said = console.lines().find_map(|line| line.strip_prefix(RESULT));
+        match said.and_then(|said| said.strip_prefix("PASS ")) {
+            Some(result) => Ok(Report { result: result.to_owned(), took }),
+            None => Err(format!(
+                "{} after {:.1} s ({}); the console's end:\n{}\n{}",
+                self.release,
+                took.as_secs_f64(),
+                finished.status,
+                last_lines(&console),
+                String::from_utf8_lossy(&finished.stderr)
+            )),
+        }
+    }
+
+    fn archive(&self, guest: &Path, bundle: &Bundle, scratch: &Path) -> Result<Vec<u8>, String> {
+        let mut archive = Archive::default();
+        // The kernel opens the console that its own first archive holds; the rest is mounted on these.
+        for folder in ["proc", "sys", "dev", "tmp"] {
+            archive.folder(folder);
+        }
+        let stripped = scratch.join(format!("{}.init", self.release));
+        output(Command::new("strip").arg("-o").arg(&stripped).arg(guest))?;
+        archive.copy("/init", &stripped).map_err(in_folder(&stripped))?;
+        for library in libraries(guest)? {
+            let path = Path::new(&library);
+            archive.copy(&library, path).map_err(in_folder(path))?;
+        }
+        let modules = self.folder.join("modules");
+        for entry in fs::read_dir(&modules).map_err(in_folder(&modules))? {
+            let path = entry.map_err(in_folder(&modules))?.path();
+            let name = path.file_name().unwrap_or_default().display();
+            archive.copy(&format!("{MODULES}/{name}"), &path).map_err(in_folder(&path))?;
+        }
+        for (name, content) in bundle.files() {
+            archive.add(&format!("{BUNDLE}/{name}"), &content);
+        }
+        Ok(archive.finish())
+    }
+}
+
+/// The shared libraries of a program, the dynamic loader among them, as absolute paths.
+fn libraries(program: &Path) -> Result<Vec<String>, String> {
+    let listing = output(Command::new("ldd").arg(program))?;
+    // `libc.so.6 => /lib/libc.so.6 (0x..)`, `/lib64/ld-linux-x86-64.so.2 (0x..)`; the vDSO has no path.
+    let path =
+        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
+    Ok(listing.lines().filter_map(path).collect())
+}
+
+/// What a command prints.
+fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().display().to_string();
+    let finished = command.stdin(Stdio::null()).output().map_err(|e| format!("{name}: {e}"))?;
+    if finished.status.success() {
+        return Ok(String::from_utf8_lossy(&finished.stdout).into_owned());
+    }
+    let words = [finished.stdout, finished.stderr].concat();
+    Err(format!("{name}: {}", last_lines(&String::from_utf8_lossy(&words))))
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n")
+}
+
+fn in_folder<E: Display>(path: &Path) -> impl Fn(E) -> String {
+    move |why| format!("{}: {why}", path.display())
+}
