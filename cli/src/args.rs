@@ -339,7 +339,7 @@ Examples:
   l4c load edge.l4 --iface eth0 --shadow  counts, drops nothing
   l4c load edge.l4 --iface eth0 --dry-run lets the kernel verify it, changes nothing
   l4c load -e 'udp.dport == 19 -> drop' --policy chargen --iface eth0
-  l4c load two.l4 --hook inner --iface eth1";
+  l4c load two.l4 --hook guests --iface eth1";
 
     pub const UNLOAD: &str = "\
 Examples:

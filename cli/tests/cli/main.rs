@@ -7,6 +7,7 @@ mod compile;
 mod fmt;
 mod hostile;
 mod judging;
+mod loading;
 mod schema;
 mod support;
 mod testing;

@@ -67,7 +67,7 @@ fn schema(name: &str) -> Value {
 
 /// Holds lines against a schema; each line may say only what the schema names.
 #[track_caller]
-fn hold(name: &str, lines: &[Value]) {
+pub fn hold(name: &str, lines: &[Value]) {
     let schema = schema(name);
     assert!(!lines.is_empty(), "{name}: nothing to look at");
     for line in lines {

@@ -1,0 +1,206 @@
+//! The commands on loaded policies, in a network namespace and a pin folder of the test's own.
+
+use super::schema::hold;
+use super::support::{Dir, EDGE, Ran, arg, edge, finish, kernel};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A network namespace with nothing but a loopback, and a pin folder; both go with the test.
+struct Host {
+    dir: Dir,
+    netns: String,
+    pin: PathBuf,
+}
+
+impl Host {
+    /// None where nothing can be loaded.
+    fn new(dir: Dir) -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        if !kernel() {
+            return None;
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let netns = format!("l4c-cli-{}-{number}", std::process::id());
+        let pin = PathBuf::from(format!("/sys/fs/bpf/{netns}"));
+        ip(&["netns", "add", &netns]);
+        ip(&["-n", &netns, "link", "set", "lo", "up"]);
+        Some(Self { dir, netns, pin })
+    }
+
+    /// The command within the namespace. It is entered by `nsenter` alone: `ip netns exec` would show it
+    /// another /sys.
+    fn run(&self, args: &[&str]) -> Ran {
+        let inner = self.dir.command(args);
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.netns)).arg(inner.get_program());
+        command.args(inner.get_args()).args(["--pin", arg(&self.pin)]);
+        command.current_dir(inner.get_current_dir().unwrap());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        finish(&mut command, b"")
+    }
+
+    fn load(&self, more: &[&str]) -> Ran {
+        self.run(&[&["load", "edge.l4", "--iface", "lo"], more].concat())
+    }
+
+    /// Lets `count` packets to a port arrive at the loopback.
+    fn send(&self, count: u32, port: u16) {
+        let script = format!("for n in $(seq {count}); do echo > /dev/udp/127.0.0.1/{port}; done");
+        let netns = format!("--net=/run/netns/{}", self.netns);
+        // That nobody listens is told to the second and later ones.
+        let _ = Command::new("nsenter").args([&netns, "bash", "-c", &script]).output().unwrap();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.run(&["unload", "--all"]);
+        let _ = std::fs::remove_dir(&self.pin);
+        ip(&["netns", "del", &self.netns]);
+    }
+}
+
+fn ip(args: &[&str]) {
+    let done = Command::new("ip").args(args).output().unwrap();
+    assert!(done.status.success(), "ip {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn packets(stats: &Ran, rule: &str) -> u64 {
+    let line = &stats.json()[0];
+    let rules = line["rules"].as_array().unwrap();
+    rules.iter().find(|r| r["rule"] == rule).unwrap()["packets"].as_u64().unwrap()
+}
+
+#[test]
+fn a_policy_is_loaded_seen_replaced_and_taken_off() {
+    let Some(host) = Host::new(edge()) else { return };
+    let json = |args: &[&str]| host.run(&[args, &["--format", "json"]].concat()).code(0);
+    assert!(json(&["status"]).says("nothing is loaded").out.is_empty());
+
+    let loaded = json(&["load", "edge.l4", "--iface", "lo"]).says("network core");
+    hold("place", &loaded.json());
+    assert_eq!(loaded.json()[0]["state"], "attached");
+    assert_eq!(loaded.json()[0]["mode"], "generic");
+    assert!(host.pin.join("edge/edge/prog").exists());
+    hold("place", &json(&["status"]).json());
+
+    host.send(3, 53);
+    let stats = json(&["stats"]);
+    hold("stats", &stats.json());
+    assert_eq!(packets(&stats, "dns"), 3);
+
+    let again = json(&["load", "edge.l4", "--iface", "lo"]);
+    hold("place", &again.json());
+    assert_eq!(again.json()[0]["state"], "replaced");
+    host.send(2, 53);
+    assert_eq!(packets(&json(&["stats"]), "dns"), 5);
+    let table = host.run(&["stats"]).code(0).prints("edge on lo, counting for");
+    assert!(table.out.contains("dns      shadow drop        5"), "{}", table.out);
+
+    let back = json(&["rollback"]);
+    hold("place", &back.json());
+    assert_eq!(packets(&json(&["stats"]), "dns"), 5);
+
+    let off = json(&["unload", "--policy", "edge"]);
+    hold("place", &off.json());
+    assert_eq!(off.json()[0]["state"], "detached");
+    assert!(json(&["unload", "--policy", "edge"]).says("nothing to unload").out.is_empty());
+    assert!(json(&["status"]).out.is_empty());
+    host.run(&["rollback"]).code(3).says("nothing is loaded");
+}
+
+#[test]
+fn in_shadow_everything_passes_and_is_counted() {
+    let rules = "hook xdp edge { dns: udp.dport == 53 -> drop }\n";
+    let Some(host) = Host::new(Dir::new().with("edge.l4", rules)) else { return };
+    let loaded = host.load(&["--shadow", "--format", "json"]).code(0);
+    assert_eq!(loaded.json()[0]["shadow"], true);
+    host.run(&["status"]).code(0).prints("attached (shadow)");
+    // Somebody who is told that nobody listens has been heard.
+    host.send(2, 53);
+    let stats = host.run(&["stats", "--format", "json"]).code(0);
+    assert_eq!((packets(&stats, "dns"), packets(&stats, "default")), (2, 2));
+    host.run(&["stats"]).code(0).prints("nothing is dropped");
+    host.load(&[]).code(0).prints("replaced");
+    host.send(2, 53);
+    let stats = host.run(&["stats", "--format", "json"]).code(0);
+    assert_eq!((packets(&stats, "dns"), packets(&stats, "default")), (4, 2));
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let Some(host) = Host::new(edge()) else { return };
+    let ran = host.load(&["--dry-run", "--format", "json"]).code(0).says("nothing was changed");
+    hold("place", &ran.json());
+    assert_eq!(ran.json()[0]["state"], "would attach");
+    assert!(!host.pin.exists());
+    host.load(&[]).code(0);
+    let ran = host.load(&["--dry-run", "--format", "json"]).code(0);
+    assert_eq!(ran.json()[0]["state"], "would replace");
+    host.run(&["load", "edge.l4", "--iface", "eth7", "--dry-run"]).code(3).says("eth7");
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let Some(host) = Host::new(edge()) else { return };
+    host.run(&["load", "edge.l4", "--iface", "eth7"]).code(3).says("`eth7`").says("lo");
+    host.load(&["--xdp-mode", "native"]).code(3).says("cannot attach to lo");
+    assert!(host.run(&["status"]).code(0).out.is_empty());
+    host.load(&[]).code(0);
+    host.load(&["--policy", "other"]).code(3).says("policy `edge` runs on lo").says("--replace");
+    host.load(&["--xdp-mode", "native"]).code(3).says("generic");
+    let taken = host.load(&["--policy", "other", "--replace"]).code(0).says("policy `edge`");
+    assert!(taken.out.contains("replaced"), "{}", taken.out);
+    assert!(!host.pin.join("edge").exists());
+    // Another pin folder's policies are strangers.
+    let other = format!("{}-x", host.pin.display());
+    let mut with = host.dir.command(&[]);
+    with.env("L4C_PIN", &other);
+    let script = format!("{} load edge.l4 --iface lo", env!("CARGO_BIN_EXE_l4c"));
+    let netns = format!("--net=/run/netns/{}", host.netns);
+    let mut command = Command::new("nsenter");
+    command.args([&netns, "bash", "-c", &script]).env("L4C_PIN", &other);
+    command.current_dir(host.dir.path(""));
+    finish(&mut command, b"").code(3).says("`edge`").says("--replace-foreign");
+    std::fs::remove_dir(&other).unwrap();
+}
+
+#[test]
+fn the_pin_folder_has_to_be_a_safe_place() {
+    let Some(host) = Host::new(edge()) else { return };
+    let ran = host.dir.run(&["load", "edge.l4", "--iface", "lo", "--pin", "pins"]).code(3);
+    ran.says("BPF file system").says("mount -t bpf");
+    assert!(!host.dir.path("pins").exists());
+}
+
+#[test]
+fn hooks_without_a_target_are_named_and_left() {
+    let two = format!("{EDGE}hook xdp guests {{ all -> pass }}\n");
+    let Some(host) = Host::new(edge().with("edge.l4", two)) else { return };
+    host.load(&[]).code(2).says("edge, guests");
+    host.run(&["load", "edge.l4", "--hook", "guests"]).code(2).says("no target");
+    let loaded = host.load(&["--hook", "guests"]).code(0).says("`edge` (xdp)");
+    assert!(loaded.out.contains("guests"));
+    assert!(!host.pin.join("edge/edge").exists());
+    // Its place goes over to the other hook.
+    host.load(&["--hook", "edge"]).code(0).prints("replaced");
+    assert!(host.pin.join("edge/edge/prog").exists());
+    assert!(!host.pin.join("edge/guests").exists());
+}
+
+#[test]
+fn rules_that_lose_a_hook_in_use_are_refused() {
+    let Some(host) = Host::new(edge()) else { return };
+    ip(&["-n", &host.netns, "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
+    host.load(&[]).code(0);
+    std::fs::write(host.dir.path("edge.l4"), "hook xdp renamed { all -> pass }").unwrap();
+    let args = ["load", "edge.l4", "--iface", "d0"];
+    host.run(&args).code(2).says("hook `edge` at lo").says("--iface lo");
+    host.run(&["load", "edge.l4", "--iface", "d0", "lo"]).code(0).prints("renamed");
+}
