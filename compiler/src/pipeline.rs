@@ -163,14 +163,38 @@ fn optimized(
 /// Where a piece of source stands and what it says, on one line.
 fn quote(sources: &Sources, span: Span) -> LineData {
     let (line, column) = sources.line_column(span.file, span.start);
-    let text = sources.text(span);
-    let words: Vec<&str> = text.split_whitespace().take(MAX_QUOTE_CHARS).collect();
     LineData {
         file: sources.portable_name(span.file).to_owned(),
         line: u32::try_from(line).unwrap_or(u32::MAX),
         column: u32::try_from(column).unwrap_or(u32::MAX),
-        text: words.join(" ").chars().take(MAX_QUOTE_CHARS).collect(),
+        text: one_line(sources.text(span)),
     }
+}
+
+/// A text on one line. What is too long ends with a digest of all of it, so that two rules that begin alike
+/// stay two: counters are kept over a replacement by this text.
+fn one_line(text: &str) -> String {
+    let mut words = text.split_whitespace();
+    let mut line = String::new();
+    for word in words.by_ref() {
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(word);
+        if line.len() > MAX_QUOTE_CHARS * 4 {
+            break;
+        }
+    }
+    if words.next().is_none() && line.chars().count() <= MAX_QUOTE_CHARS {
+        return line;
+    }
+    let begin: String = line.chars().take(MAX_QUOTE_CHARS).collect();
+    // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+    let digest = text
+        .split_whitespace()
+        .flat_map(|word| word.bytes().chain([b' ']))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{begin}... #{:08x}", (digest >> 32) ^ (digest & 0xffff_ffff))
 }
 
 fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool) -> manifest::Hook {
@@ -224,4 +248,22 @@ fn find(policy: &Policy, sources: &Sources, line: &LineData) -> Option<Span> {
             (quote(sources, span) == *line).then_some(span)
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_rules_that_begin_alike_stay_two() {
+        assert_eq!(one_line(" a\n  b "), "a b");
+        let just = "x".repeat(MAX_QUOTE_CHARS);
+        assert_eq!(one_line(&just), just);
+        let (one, two) = (format!("{just}1"), format!("{just}2"));
+        assert!(one_line(&one).starts_with(&just) && one_line(&one).chars().count() < 220);
+        assert_ne!(one_line(&one), one_line(&two));
+        let many = |last: &str| format!("{} {last}", "word ".repeat(10_000));
+        assert_ne!(one_line(&many("a")), one_line(&many("b")));
+        assert_eq!(one_line(&many("a")), one_line(&many("\n a")));
+    }
 }
