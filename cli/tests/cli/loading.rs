@@ -7,15 +7,15 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network namespace with nothing but a loopback, and a pin folder; both go with the test.
-struct Host {
+pub struct Host {
     dir: Dir,
-    netns: String,
-    pin: PathBuf,
+    pub netns: String,
+    pub pin: PathBuf,
 }
 
 impl Host {
     /// None where nothing can be loaded.
-    fn new(dir: Dir) -> Option<Self> {
+    pub fn new(dir: Dir) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         if !kernel() {
             return None;
@@ -30,7 +30,7 @@ impl Host {
 
     /// The command within the namespace. It is entered by `nsenter` alone: `ip netns exec` would show it
     /// another /sys.
-    fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         let inner = self.dir.command(args);
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.netns)).arg(inner.get_program());
@@ -45,7 +45,7 @@ impl Host {
         finish(&mut command, b"")
     }
 
-    fn load(&self, more: &[&str]) -> Ran {
+    pub fn load(&self, more: &[&str]) -> Ran {
         self.run(&[&["load", "edge.l4", "--iface", "lo"], more].concat())
     }
 

@@ -4,6 +4,7 @@
 
 mod check;
 mod compile;
+mod emergency;
 mod fmt;
 mod hostile;
 mod judging;

@@ -76,7 +76,8 @@ impl Locked {
         let mut taken_off = Vec::new();
         match self.place_all(plan, number, &record, &mut taken_off) {
             Ok(placed) => {
-                for link in &plan.gone {
+                let again = |link| record.targets.iter().any(|target| target.link == link);
+                for link in plan.gone.iter().filter(|&&link| !again(link)) {
                     dir.remove_entry(&link.to_string())?;
                 }
                 self.finish(dir, number, &record)?;
@@ -123,6 +124,9 @@ impl Locked {
                 for (_, foreign) in plan.foreign.iter().filter(|(at, _)| *at == link) {
                     let off = TakenOff::take(link.ifindex, foreign.mode, foreign.prog_id);
                     taken_off.push(off.map_err(refused)?);
+                }
+                if plan.gone.contains(&link) {
+                    dir.remove_entry(&link.to_string())?;
                 }
                 let (mode, not_native) =
                     links::attach(dir, link, program.as_fd(), plan.mode).map_err(refused)?;

@@ -107,7 +107,8 @@ impl Locked {
                 .zip(hook)
                 .map(|(number, hook)| prog_id(dir, number, &hook.hook.name).unwrap_or_default());
             let state = match &opened {
-                Ok(link) if link.gone => State::Gone,
+                Ok(opened) if opened.gone && self.interface_at(link).is_some() => State::Detached,
+                Ok(opened) if opened.gone => State::Gone,
                 Ok(_) if meant == Some(runs) => State::Attached,
                 Ok(_) | Err(_) => State::Altered,
             };
