@@ -1,7 +1,7 @@
 //! The kernel matrix: what this machine's kernel said of every golden case, and whether other kernels agree.
 //!
 //! The host compiles the cases, asks its own kernel, and packs objects, packets and answers into a
-//! [bundle](bundle). Each other kernel boots in QEMU with an [archive](archive) that holds the bundle and the
+//! [bundle]. Each other kernel boots in QEMU with an [archive] that holds the bundle and the
 //! program `guest` as its first process; that one asks its kernel the same questions and prints how it went.
 //! [`machine`] reads that.
 
