@@ -4,7 +4,8 @@
 //! jump reaches too), chains in source order, and the hook's `default` last. An index into this list is what
 //! the evaluator returns, what counter slots are numbered by, and what the manifest lists.
 
-use crate::hir::{ChainId, CounterId, Effect, Hook, HookId, Policy, Rule, Steer};
+use crate::fields::When;
+use crate::hir::{ChainId, CounterId, Effect, Hook, HookId, Operand, Policy, Pred, Rule, Steer};
 
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,28 @@ pub fn counters(policy: &Policy, hook: HookId) -> Vec<CounterId> {
         }
     }
     policy.counters.keys().zip(used).filter_map(|(id, used)| used.then_some(id)).collect()
+}
+
+/// The names of rules of `hook` that ask for VLAN tags: on an interface that takes tags out of frames they
+/// find none.
+#[must_use]
+pub fn asks_for_tags(policy: &Policy, hook: HookId) -> Vec<String> {
+    let asks = |line: &ReportRule| asks_for_tag(&line.rule(policy, hook).pred);
+    rules(policy, hook).into_iter().filter(asks).map(|line| line.name).collect()
+}
+
+fn asks_for_tag(pred: &Pred) -> bool {
+    match pred {
+        Pred::Const(_) => false,
+        Pred::Not(inner) => asks_for_tag(inner),
+        Pred::And(list) | Pred::Or(list) => list.iter().any(asks_for_tag),
+        Pred::Atom(atom) => match &atom.operand {
+            Operand::Bytes { .. } => false,
+            Operand::Field { field, .. } => {
+                field.places.iter().any(|place| matches!(place.when, When::Tag1 | When::Tag2))
+            }
+        },
+    }
 }
 
 /// The chains that `hook` reaches by jumps and gotos, shadowed ones too, in source order.

@@ -5,7 +5,7 @@
 
 mod message;
 
-pub use crate::sys::XdpMode;
+pub use crate::sys::{XdpMode, takes_tags_out};
 use message::{Attributes, Request};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{

@@ -4,11 +4,13 @@
 //! address is owned here.
 #![allow(unsafe_code)]
 
+mod ethtool;
 mod link;
 mod map;
 mod pin;
 mod prog;
 
+pub use ethtool::takes_tags_out;
 pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
 pub use map::{ArrayShape, create_frozen_array, map_info, read_array, read_values, zero_array};
 pub use pin::{get, pin};

@@ -6,8 +6,10 @@ use crate::exit::{Exit, Failure};
 use crate::rules::{self, Place, Rules};
 use crate::ui::Ui;
 use l4c_compiler::pipeline::{CompileError, Options};
+use l4c_compiler::report::asks_for_tags;
 use l4c_manifest::HookKind;
 use l4c_runtime::Object;
+use l4c_runtime::net::takes_tags_out;
 use l4c_runtime::policy::{HookTarget, LoadRequest, XdpChoice, check_name};
 
 /// Compiles, lets the kernel verify, attaches.
@@ -24,6 +26,7 @@ pub fn run(args: &LoadArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let rules = rules::read(ui, &place, &args.rules.ways)?;
     let targets = targets(args, ui, &rules)?;
 
+    warn_of_tags(ui, &rules, &targets);
     let options = Options { shadow: args.shadow, ..super::compile::optimized() };
     let compiled = judging::compile(ui, &rules, options)?;
     let object = Object::parse(&compiled.elf);
@@ -61,6 +64,22 @@ pub fn run(args: &LoadArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         ui.note("dry run: the kernel takes the programs, and nothing was changed");
     }
     Ok(Exit::Done)
+}
+
+/// Rules that ask for VLAN tags find none where the interface takes them out.
+fn warn_of_tags(ui: &mut Ui, rules: &Rules, targets: &[HookTarget]) {
+    for HookTarget { hook, iface } in targets {
+        let id = rules.policy.hooks.iter().find(|(_, h)| h.name == *hook).map(|(id, _)| id);
+        let asking = id.map(|id| asks_for_tags(&rules.policy, id)).unwrap_or_default();
+        if !asking.is_empty() && takes_tags_out(iface).is_ok_and(|out| out) {
+            ui.note(&format!(
+                "{iface} takes VLAN tags out of the frames before {} sees them, so there are none for {}; \
+                 `ethtool -K {iface} rxvlan off` leaves them in",
+                hook,
+                asking.join(", ")
+            ));
+        }
+    }
 }
 
 /// What the policy is called.

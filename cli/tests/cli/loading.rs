@@ -204,3 +204,16 @@ fn rules_that_lose_a_hook_in_use_are_refused() {
     host.run(&args).code(2).says("hook `edge` at lo").says("--iface lo");
     host.run(&["load", "edge.l4", "--iface", "d0", "lo"]).code(0).prints("renamed");
 }
+
+#[test]
+fn tags_that_an_interface_takes_out_are_warned_of() {
+    let Some(host) = Host::new(edge()) else { return };
+    ip(&["-n", &host.netns, "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
+    std::fs::write(host.dir.path("edge.l4"), "hook xdp edge { guests: vlan.id == 7 -> drop }")
+        .unwrap();
+    let loaded = host.run(&["load", "edge.l4", "--iface", "d0"]).code(0);
+    loaded.says("d0 takes VLAN tags out").says("none for guests");
+    std::fs::write(host.dir.path("edge.l4"), "hook xdp edge { tcp -> drop }").unwrap();
+    let loaded = host.run(&["load", "edge.l4", "--iface", "d0"]).code(0);
+    assert!(!loaded.err.contains("VLAN"), "{}", loaded.err);
+}
