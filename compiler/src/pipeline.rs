@@ -14,7 +14,7 @@ use crate::plan::plan;
 use crate::report;
 use crate::source::Sources;
 use l4c_ebpf::{Error as EbpfError, Program};
-use l4c_grammar::{Diag, Span};
+use l4c_grammar::{Diag, FileId, Span};
 use l4c_ir::passes::{OptLevel, optimize};
 use l4c_ir::{LineData, Module, Verified};
 use l4c_manifest as manifest;
@@ -22,8 +22,11 @@ use l4c_manifest as manifest;
 /// Longest text of a rule that an object quotes, in characters.
 const MAX_QUOTE_CHARS: usize = 200;
 
-/// The code of the diagnostic for a program that goes over a limit, and its title.
-pub const CODES: &[(&str, &str)] = &[("E0401", "more than the kernel takes")];
+/// The codes of the diagnostics for programs that the kernel does not take, and their titles.
+pub const CODES: &[(&str, &str)] = &[
+    ("E0401", "more than the kernel takes"),
+    ("E0402", "the kernel's verifier refuses a program"),
+];
 
 /// How to compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,6 +241,23 @@ fn blame(error: EbpfError, policy: &Policy, sources: &Sources) -> CompileError {
             CompileError::Limit(Box::new(diag))
         }
     }
+}
+
+/// Says a refusal by the kernel's verifier at the line of a source that it was at when it gave up; none if no
+/// source is known by that name. Lines count from 1.
+#[must_use]
+pub fn rejected(sources: &Sources, file: &str, line: u32, message: &str) -> Option<Diag> {
+    // The object holds names that do not depend on where the rules were compiled.
+    let ids = (0u32..).take(sources.as_slice().len()).map(FileId);
+    let id = ids.into_iter().find(|&id| sources.portable_name(id) == file)?;
+    let text = &sources.get(id)?.text;
+    let row = text.lines().nth(line.checked_sub(1)? as usize)?;
+    let start =
+        row.as_ptr() as usize - text.as_ptr() as usize + (row.len() - row.trim_start().len());
+    let end = start + row.trim().len();
+    let span = Span::new(id, u32::try_from(start).ok()?, u32::try_from(end).ok()?);
+    let diag = Diag::error("E0402", span, message).label("here the kernel's verifier gave up");
+    Some(diag.help("`-v` prints its log"))
 }
 
 /// The rule that a quoted line came from.

@@ -268,7 +268,20 @@ fn made_up() -> Vec<(&'static str, Vec<Diag>)> {
         ("E0390", diag::of_text(many("udp.dprt == 1 -> drop\n", 1100))),
         ("W0190", diag::of_text(many("ttl > 255 -> drop\n", 1100))),
         ("E0401", over_a_limit()),
+        ("E0402", rejected()),
     ]
+}
+
+/// What is said of a program that the kernel did not take: at the rule.
+fn rejected() -> Vec<Diag> {
+    let text = "hook xdp edge {\n    arp -> drop\n}\n";
+    let rules = bench::text(text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
+    let file = rules.sources.portable_name(FileId(0));
+    let diag = |line| l4c_compiler::pipeline::rejected(&rules.sources, file, line, "no");
+    assert_eq!((diag(0), diag(4)), (None, None));
+    let diag = diag(2).expect("the source has that line");
+    assert_eq!(rules.sources.text(diag.span), "arp -> drop");
+    vec![diag]
 }
 
 /// What is said of a program that the kernel would not take.

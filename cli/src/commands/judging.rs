@@ -7,7 +7,6 @@ use crate::ui::Ui;
 use l4c_compiler::hir::HookId;
 use l4c_compiler::pipeline::{self, CompileError, Options};
 use l4c_compiler::source::Sources;
-use l4c_grammar::FileId;
 use l4c_judge::{Engine, EngineKind, OpenError};
 use l4c_runtime::{KernelError, Object};
 
@@ -82,46 +81,16 @@ impl<'r> Bench<'r> {
     }
 }
 
-/// Tells that the kernel does not take a program, at the rule.
+/// Tells that the kernel does not take a program, at the rule that its verifier was at when it gave up.
 pub fn rejected(ui: &mut Ui, sources: &Sources, error: &KernelError) -> Failure {
     ui.detail(&error.log);
-    let failure = Failure::refused(at_rule(sources, error));
-    if ui.verbose || error.log.is_empty() {
-        failure
-    } else {
-        failure.help("`-v` prints the verifier's log")
-    }
-}
-
-/// A refusal, with the rule that the kernel's verifier was at when it gave up.
-fn at_rule(sources: &Sources, error: &KernelError) -> String {
-    let Some(place) = &error.place else { return error.to_string() };
-    // The object holds names that do not depend on where the rules were compiled.
-    let portable = |file: &u32| sources.portable_name(FileId(*file)) == place.file;
-    let source = (0..).take(sources.as_slice().len()).find(portable);
-    let source = source.and_then(|file| sources.get(FileId(file)));
-    let name = source.map_or(place.file.as_str(), |source| &source.name);
-    let line = source.and_then(|s| s.text.lines().nth(place.line.max(1) as usize - 1));
-    let line = line.map(|line| format!(": {}", line.trim())).unwrap_or_default();
-    format!("{error}\n  at {name}:{}{line}", place.line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::one_source;
-    use l4c_runtime::Place;
-
-    #[test]
-    fn a_refusal_shows_the_rule() {
-        let sources =
-            one_source("rules/edge.l4".into(), "hook xdp h {\n  a: all -> drop\n}\n".into());
-        let told = |file: &str, line| {
-            let place = Some(Place { file: file.into(), line });
-            at_rule(&sources, &KernelError { message: "no".into(), log: String::new(), place })
-        };
-        assert_eq!(told("edge.l4", 2), "no\n  at rules/edge.l4:2: a: all -> drop");
-        assert_eq!(told("edge.l4", 99), "no\n  at rules/edge.l4:99");
-        assert_eq!(told("other.l4", 2), "no\n  at other.l4:2");
+    let Some(place) = &error.place else { return Failure::refused(error.to_string()) };
+    match pipeline::rejected(sources, &place.file, place.line, &error.message) {
+        Some(diag) => {
+            diagnostics::print(ui, sources, &[diag]);
+            Failure::told(Exit::Refused)
+        }
+        None => Failure::refused(format!("{error}\n  at {}:{}", place.file, place.line))
+            .help("`-v` prints the verifier's log"),
     }
 }
