@@ -4,7 +4,11 @@
 //! The first run of the [matrix] fetches kernels by apt, some 120 MB, into Cargo's target folder. What is
 //! missing is said on standard error and skipped; with `L4C_REQUIRE_KERNEL=1` it is a failure.
 
+mod binary;
 pub mod matrix;
+pub mod wire;
+
+pub use binary::l4c_binary;
 
 use l4c_runtime::kernel;
 use std::path::PathBuf;
