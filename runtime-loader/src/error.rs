@@ -205,7 +205,10 @@ impl KernelError {
 
     pub(crate) fn rejected(hook: &Hook, why: impl fmt::Display, log: String) -> Self {
         let place = crate::kernel::last_place(&log, &hook.rules);
-        Self { message: format!("the kernel refused program `{}`: {why}", hook.name), log, place }
+        let reason = crate::kernel::reason(&log).map(|r| format!("{r} ({why})"));
+        let reason = reason.unwrap_or_else(|| why.to_string());
+        let message = format!("the kernel refused program `{}`: {reason}", hook.name);
+        Self { message, log, place }
     }
 }
 

@@ -13,7 +13,7 @@ use l4c_manifest::{Hook, HookKind};
 use load::{Loaded, chain, no_hook};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-pub(crate) use log::last_place;
+pub(crate) use log::{last_place, reason};
 pub use privilege::{available, lacking};
 
 /// Bytes of an Ethernet header.
