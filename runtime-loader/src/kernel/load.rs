@@ -117,7 +117,8 @@ fn attempt(
 ) -> Result<Loaded, (usize, Refusal)> {
     let load = || -> Result<Loaded, (usize, Refusal)> {
         let mut loader = EbpfLoader::new();
-        loader.verifier_log_level(level);
+        // Nothing of ours is to be fitted to this kernel's structs: its types, megabytes of them, are not read.
+        loader.btf(None).verifier_log_level(level);
         for map in kept {
             loader.map_pin_path(&map.name, map.path.as_path());
         }
