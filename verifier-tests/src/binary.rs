@@ -19,7 +19,8 @@ pub fn l4c_binary() -> Result<PathBuf, String> {
 fn find() -> Result<PathBuf, String> {
     let test = std::env::current_exe().map_err(|e| format!("this test has no path: {e}"))?;
     // A test is TARGET/PROFILE/deps/NAME-HASH.
-    let profile = test.ancestors().nth(2).ok_or_else(|| format!("{} lies oddly", test.display()))?;
+    let profile =
+        test.ancestors().nth(2).ok_or_else(|| format!("{} lies oddly", test.display()))?;
     let binary = profile.join("l4c");
     if !is_fresh(&binary) {
         build(profile)?;
@@ -53,9 +54,9 @@ fn build(profile: &Path) -> Result<(), String> {
     if let Some(target) = profile.parent() {
         command.arg("--target-dir").arg(target);
     }
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
-    }
+    // As `cargo test` builds it, with or without `--release`.
+    let is_release = profile.file_name().is_some_and(|name| name == "release");
+    command.args(["--profile", if is_release { "bench" } else { "test" }]);
     let output = command.stdin(Stdio::null()).output().map_err(|e| format!("cargo: {e}"))?;
     if output.status.success() {
         return Ok(());
