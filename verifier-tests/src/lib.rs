@@ -1,8 +1,8 @@
 //! Golden cases on real kernels: what the tests of this crate share.
 //!
-//! They need the right to load programs, `bpftool`, `tcpdump`, QEMU and a corpus of captures (`L4C_CORPUS`).
-//! The first run of the [matrix] fetches kernels by apt, some 120 MB, into Cargo's target folder. What is
-//! missing is said on standard error and skipped; with `L4C_REQUIRE_KERNEL=1` it is a failure.
+//! They need the right to load programs, `bpftool`, `ip`, `tcpdump`, QEMU and a corpus of captures
+//! (`L4C_CORPUS`). The first run of the [matrix] fetches kernels by apt, some 120 MB, into Cargo's target
+//! folder. What is missing is said on standard error and skipped; with `L4C_REQUIRE_KERNEL=1` it is a failure.
 
 mod binary;
 pub mod matrix;

@@ -48,6 +48,9 @@ fn on_wire(veths: u8, test: impl FnOnce(&Lab) -> Result<(), String>) {
     }
 }
 
+/// What [`Ask`] asks for.
+type Command = fn(&Locked, &LoadRequest<'_>) -> Result<Loaded, PolicyError>;
+
 /// A load as a user asks for it.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
@@ -70,6 +73,14 @@ impl<'a> Ask<'a> {
     }
 
     fn load_into(self, lab: &Lab, pins: &Pins) -> Result<Loaded, String> {
+        self.done(lab, pins, Locked::load)
+    }
+
+    fn check(self, lab: &Lab) -> Result<Loaded, String> {
+        self.done(lab, &lab.pins, Locked::check)
+    }
+
+    fn done(self, lab: &Lab, pins: &Pins, command: Command) -> Result<Loaded, String> {
         let hook = &self.object.manifest().hooks[0].name;
         let target = |iface: &&str| HookTarget { hook: hook.clone(), iface: (*iface).to_owned() };
         let targets: Vec<HookTarget> = self.ifaces.iter().map(target).collect();
@@ -83,7 +94,7 @@ impl<'a> Ask<'a> {
             replace_foreign,
             stop: &AtomicBool::new(false),
         };
-        opened_in(lab, pins, |locked| locked.load(&request).map_err(|e| words(&e)))
+        opened_in(lab, pins, |locked| command(locked, &request).map_err(|e| words(&e)))
     }
 
     /// The words of a refusal.

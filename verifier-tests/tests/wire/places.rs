@@ -79,3 +79,26 @@ fn the_only_interface_goes() {
         equal("status", &rows(lab)?.len(), &0)
     });
 }
+
+#[test]
+fn a_check_changes_nothing() {
+    on_wire(2, |lab| {
+        let object = compiled(RULES)?;
+        let [first, second] = [0, 1].map(|at| lab.veths[at].receiver_iface.as_str());
+        let ask = |ifaces| Ask::new("trial", &object, ifaces);
+        let [both, only] = [vec![first, second], vec![first]];
+        let checked = ask(&both).check(lab)?;
+        let want = vec![(first, State::WouldAttach), (second, State::WouldAttach)];
+        equal("rows", &states(&checked.rows), &want)?;
+        equal("status", &rows(lab)?.len(), &0)?;
+        equal("programs", &(lab.xdp_id(first)?, lab.xdp_id(second)?), &(None, None))?;
+
+        let loaded = ask(&only).load(lab)?;
+        let checked = ask(&both).check(lab)?;
+        let want = vec![(first, State::WouldReplace), (second, State::WouldAttach)];
+        equal("rows", &states(&checked.rows), &want)?;
+        equal("program", &lab.xdp_id(first)?, &Some(u64::from(loaded.rows[0].prog_id)))?;
+        equal("program", &lab.xdp_id(second)?, &None)?;
+        equal("status", &states(&rows(lab)?), &vec![(first, State::Attached)])
+    });
+}

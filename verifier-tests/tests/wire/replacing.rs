@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const REPLACEMENTS: usize = 1_000;
 
 /// Between two bursts: packets come all the time, and the other side gets something done.
-const BREATH: Duration = Duration::from_micros(500);
+const BREATH: Duration = Duration::from_millis(1);
 
 /// The same labels, opposite verdicts.
 const VERSIONS: [&str; 2] = [
