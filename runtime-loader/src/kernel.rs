@@ -7,11 +7,11 @@ mod log;
 mod privilege;
 
 use crate::shown::{ethertype, shown};
+use crate::sys;
 use crate::{Counter, KernelError, Object, RunError};
-use aya::programs::{ProgramError, SocketFilter, TestRun as _, TestRunOptions, Xdp};
 use l4c_manifest::{Hook, HookKind};
 use load::{Loaded, chain, no_hook};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 pub(crate) use log::{last_place, reason};
 pub use privilege::{available, lacking};
@@ -36,9 +36,8 @@ impl Program {
     pub fn load(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
         let hook = object.hook(hook_name).cloned();
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
-        let loaded = Loaded::new(object, &[&hook], &[])?;
-        let map = counter_map(&loaded, &hook).map_err(KernelError::new)?;
-        let counters = counters::Shape::of(map).map_err(KernelError::new)?;
+        let loaded = Loaded::new(object, &[&hook], Vec::new())?;
+        let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
         Ok(Self { loaded, hook, counters, framed: Vec::new() })
     }
 
@@ -48,21 +47,17 @@ impl Program {
     /// [`RunError::NotShown`] for a packet that the hook can't be shown, [`RunError::Kernel`] when the
     /// kernel refuses the run.
     pub fn run(&mut self, packet: &[u8]) -> Result<u32, RunError> {
+        const CALL: &str = "BPF_PROG_TEST_RUN";
         let packet = shown(self.hook.kind, packet)?;
-        let error = |e: ProgramError| kernel_error("BPF_PROG_TEST_RUN", &e);
-        let program = self.loaded.program(&self.hook.name).map_err(error)?;
-        let result = match self.hook.kind {
-            HookKind::Xdp => {
-                let program: &Xdp = program.try_into().map_err(error)?;
-                program.test_run(options(packet))
-            }
+        let data = match self.hook.kind {
+            HookKind::Xdp => packet,
             HookKind::Socket => {
                 frame(&mut self.framed, packet);
-                let program: &SocketFilter = program.try_into().map_err(error)?;
-                program.test_run(options(&self.framed))
+                &self.framed
             }
         };
-        Ok(result.map_err(error)?.return_value)
+        let program = self.loaded.program(&self.hook).map_err(|e| kernel_error(CALL, &e))?;
+        sys::test_run(program, data).map_err(|e| kernel_error(CALL, &e))
     }
 
     /// What each counter slot of the hook's map holds, summed over the CPUs.
@@ -86,28 +81,17 @@ impl Program {
     /// How many instructions the verifier went through; none before Linux 5.16.
     #[must_use]
     pub fn verified_insns(&self) -> Option<u32> {
-        self.loaded.verified_insns(0)
+        let info = sys::prog_info(self.loaded.program(&self.hook).ok()?).ok()?;
+        Some(info.verified_insns).filter(|&insns| insns > 0)
     }
 
     fn counter_map(&self) -> Result<BorrowedFd<'_>, RunError> {
-        let map = counter_map(&self.loaded, &self.hook);
-        map.map_err(|why| RunError::Kernel { call: "counters", why })
+        self.loaded.counters(&self.hook).map_err(|e| kernel_error("counters", &e))
     }
-}
-
-/// The map that a hook counts in.
-pub(crate) fn counter_map<'l>(loaded: &'l Loaded, hook: &Hook) -> Result<BorrowedFd<'l>, String> {
-    let map = loaded.map(&hook.counter_map);
-    let map = map.ok_or_else(|| format!("no map `{}` for the counters", hook.counter_map))?;
-    Ok(map.fd().as_fd())
 }
 
 fn kernel_error(call: &'static str, error: &dyn std::error::Error) -> RunError {
     RunError::Kernel { call, why: chain(error) }
-}
-
-fn options(data: &[u8]) -> TestRunOptions<'_> {
-    TestRunOptions { data_in: Some(data), ..TestRunOptions::default() }
 }
 
 /// Puts an Ethernet header in front of a packet: the test run of a socket filter wants one and

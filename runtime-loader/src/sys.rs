@@ -1,4 +1,4 @@
-//! The calls of bpf(2) that aya has no function for, and the few beside it that have no safe wrapper.
+//! bpf(2), and the few calls beside it that have no safe wrapper.
 //!
 //! Every function is safe to call with any argument: what the kernel would read or write through an
 //! address is owned here.
@@ -12,9 +12,15 @@ mod prog;
 
 pub use ethtool::takes_tags_out;
 pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
-pub use map::{ArrayShape, create_frozen_array, map_info, read_array, read_values, zero_array};
+pub use map::{
+    ArrayShape, MapSpec, create_frozen_array, create_map, map_info, read_array, read_values,
+    zero_array,
+};
 pub use pin::{get, pin};
-pub use prog::{load_empty_program, prog_by_id, prog_info};
+pub use prog::{
+    ProgSpec, Records, SOCKET_FILTER, XDP, load_btf, load_empty_program, load_program, prog_by_id,
+    prog_info, test_run, verifier_log,
+};
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
@@ -29,8 +35,10 @@ enum Command {
     ProgLoad = 5,
     ObjPin = 6,
     ObjGet = 7,
+    ProgTestRun = 10,
     ProgGetFdById = 13,
     ObjGetInfoByFd = 15,
+    BtfLoad = 18,
     MapFreeze = 22,
     MapLookupBatch = 24,
     MapUpdateBatch = 26,

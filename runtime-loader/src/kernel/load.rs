@@ -1,28 +1,32 @@
-//! Programs and their maps into the kernel, by aya.
+//! An object's programs and maps into the kernel.
+//!
+//! aya-obj reads the file and links it; what is left is a handful of system calls, made here. (aya itself
+//! would parse the types of the whole kernel, some megabytes, and probe for features with a dozen programs
+//! before each load.)
 
 use crate::{KernelError, Object, sys};
-use aya::maps::{Map as AyaMap, MapData};
-use aya::programs::{Program as AyaProgram, ProgramError, SocketFilter, Xdp};
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya_obj::btf::BtfFeatures;
+use aya_obj::generated::bpf_insn;
+use aya_obj::{EbpfSectionKind, Function, Map};
 use l4c_manifest::{Hook, HookKind};
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 /// Programs in the kernel, not yet attached anywhere: what is not pinned or attached goes with this.
+#[derive(Debug)]
 pub struct Loaded {
-    ebpf: Ebpf,
-    /// By hook, in the order asked for: how many instructions the verifier went through.
-    verified_insns: Vec<Option<u32>>,
+    maps: BTreeMap<String, OwnedFd>,
+    programs: BTreeMap<String, OwnedFd>,
 }
 
 /// A map that the object is to share with what runs already.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Kept {
     /// Symbol in the object.
     pub name: String,
-    /// Where the map is pinned.
-    pub path: PathBuf,
+    /// The map; it has the shape that the object asks for.
+    pub map: OwnedFd,
 }
 
 impl Loaded {
@@ -30,128 +34,143 @@ impl Loaded {
     ///
     /// # Errors
     /// [`KernelError`], with the verifier's log if it was the verifier that refused.
-    pub fn new(object: &Object, hooks: &[&Hook], kept: &[Kept]) -> Result<Self, KernelError> {
+    pub fn new(object: &Object, hooks: &[&Hook], kept: Vec<Kept>) -> Result<Self, KernelError> {
         sys::raise_memlock();
-        let attempt = |level| attempt(object, hooks, kept, level);
-        // The log costs time, so that it is asked for only when there is a refusal to explain. A log too long
-        // to hold is no reason of its own: then the first answer stands.
-        match attempt(VerifierLogLevel::STATS) {
-            Err((at, first @ Refusal::Verifier { .. })) => {
-                match attempt(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS) {
-                    Err((_, Refusal::Verifier { log, .. })) => Err((at, first.with_log(log))),
-                    other => other,
-                }
-            }
-            other => other,
+        let mut elf = aya_obj::Object::parse(object.elf()).map_err(|e| unfit(&e))?;
+        let btf = load_btf(&mut elf)?;
+        let mut maps: BTreeMap<String, OwnedFd> =
+            kept.into_iter().map(|kept| (kept.name, kept.map)).collect();
+        let wanted: BTreeMap<String, Map> = elf.maps.drain().collect();
+        for (name, map) in
+            wanted.iter().filter(|(name, _)| !maps.contains_key(*name)).collect::<Vec<_>>()
+        {
+            let made = make_map(name, map, btf.as_ref().map(|btf| btf.as_fd()));
+            let made = made.map_err(|e| {
+                KernelError::new(format!("the kernel does not make map `{name}`: {e}"))
+            })?;
+            maps.insert(name.clone(), made);
         }
-        .map_err(|(at, refusal)| refusal.into_error(hooks.get(at).copied()))
+        let code: HashSet<usize> = elf.functions.keys().map(|(section, _)| *section).collect();
+        let known = wanted.iter().map(|(name, map)| (name.as_str(), maps[name].as_raw_fd(), map));
+        elf.relocate_maps(known, &code).map_err(|e| unfit(&e))?;
+        elf.relocate_calls(&code).map_err(|e| unfit(&e))?;
+
+        let mut programs = BTreeMap::new();
+        for hook in hooks {
+            let program = load_program(&elf, btf.as_ref().map(|btf| btf.as_fd()), hook)?;
+            programs.insert(hook.name.clone(), program);
+        }
+        Ok(Self { maps, programs })
     }
 
     /// The program of a hook.
-    pub fn program(&self, name: &str) -> Result<&AyaProgram, ProgramError> {
-        self.ebpf.program(name).ok_or(ProgramError::NotLoaded)
+    pub fn program(&self, hook: &Hook) -> Result<BorrowedFd<'_>, KernelError> {
+        let program = self.programs.get(&hook.name).ok_or_else(|| no_hook(&hook.name))?;
+        Ok(program.as_fd())
     }
 
-    /// File descriptor of the program of a hook.
-    pub fn program_fd(&self, name: &str) -> Result<BorrowedFd<'_>, ProgramError> {
-        Ok(self.program(name)?.fd()?.as_fd())
+    /// The map that a hook counts in.
+    pub fn counters(&self, hook: &Hook) -> Result<BorrowedFd<'_>, KernelError> {
+        self.map(&hook.counter_map).ok_or_else(|| {
+            KernelError::new(format!("no map `{}` for the counters", hook.counter_map))
+        })
     }
 
     /// A map by its symbol.
-    pub fn map(&self, name: &str) -> Option<&MapData> {
-        match self.ebpf.map(name)? {
-            AyaMap::Array(map) | AyaMap::PerCpuArray(map) => Some(map),
-            _ => None,
-        }
-    }
-
-    /// How many instructions the verifier went through for the hook at that place of the list; none before
-    /// Linux 5.16.
-    pub fn verified_insns(&self, at: usize) -> Option<u32> {
-        self.verified_insns.get(at).copied().flatten()
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(|map| map.as_fd())
     }
 }
 
-/// Why a program was not loaded.
-enum Refusal {
-    Verifier { why: String, log: String },
-    Other(String),
-}
-
-impl Refusal {
-    /// The same refusal, explained by a longer log.
-    fn with_log(self, longer: String) -> Self {
-        match self {
-            Self::Verifier { why, log } => {
-                Self::Verifier { why, log: if longer.is_empty() { log } else { longer } }
-            }
-            Self::Other(_) => self,
-        }
-    }
-
-    fn into_error(self, hook: Option<&Hook>) -> KernelError {
-        match (self, hook) {
-            (Self::Verifier { why, log }, Some(hook)) => KernelError::rejected(hook, why, log),
-            (Self::Verifier { why, .. } | Self::Other(why), _) => KernelError::new(why),
-        }
-    }
-}
-
-impl From<ProgramError> for Refusal {
-    fn from(error: ProgramError) -> Self {
-        match error {
-            ProgramError::LoadError { io_error, verifier_log } => {
-                Self::Verifier { why: io_error.to_string(), log: verifier_log.to_string() }
-            }
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-/// Loads once. A refusal comes with the place in `hooks` that it was at.
-fn attempt(
-    object: &Object,
-    hooks: &[&Hook],
-    kept: &[Kept],
-    level: VerifierLogLevel,
-) -> Result<Loaded, (usize, Refusal)> {
-    let load = || -> Result<Loaded, (usize, Refusal)> {
-        let mut loader = EbpfLoader::new();
-        // Nothing of ours is to be fitted to this kernel's structs: its types, megabytes of them, are not read.
-        loader.btf(None).verifier_log_level(level);
-        for map in kept {
-            loader.map_pin_path(&map.name, map.path.as_path());
-        }
-        let ebpf = loader.load(object.elf());
-        let mut ebpf = ebpf.map_err(|e| (0, Refusal::Other(chain(&e))))?;
-        let verified_insns = hooks
-            .iter()
-            .enumerate()
-            .map(|(at, hook)| load_program(&mut ebpf, hook).map_err(|refusal| (at, refusal)))
-            .collect::<Result<_, _>>()?;
-        Ok(Loaded { ebpf, verified_insns })
+/// The object's own types. What every kernel since 5.10 knows of BTF is all that objects have.
+fn load_btf(elf: &mut aya_obj::Object) -> Result<Option<OwnedFd>, KernelError> {
+    let features = BtfFeatures::new(true, true, true, true, true, true, true, true);
+    let Some(btf) = elf.fixup_and_sanitize_btf(&features).map_err(|e| unfit(&e))? else {
+        return Ok(None);
     };
-    // aya 0.14 panics where a log is no UTF-8, as one that starts in the middle of a character.
-    catch_unwind(AssertUnwindSafe(load))
-        .unwrap_or_else(|_| Err((0, Refusal::Other("the verifier's log can't be read".to_owned()))))
+    let loaded = sys::load_btf(&btf.to_bytes());
+    loaded.map(Some).map_err(|e| {
+        KernelError::new(format!("the kernel does not take the types of the object: {e}"))
+    })
 }
 
-fn load_program(ebpf: &mut Ebpf, hook: &Hook) -> Result<Option<u32>, Refusal> {
-    let program = ebpf.program_mut(&hook.name);
-    let program = program.ok_or_else(|| Refusal::Other(no_hook(&hook.name).message))?;
-    let info = match hook.kind {
-        HookKind::Xdp => {
-            let program: &mut Xdp = program.try_into()?;
-            program.load()?;
-            program.info()?
+/// Makes a map; a read-only table with its content, frozen.
+fn make_map(name: &str, map: &Map, btf: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let types = match (map, btf) {
+        (Map::Btf(map), Some(btf)) => {
+            Some((btf, map.def.btf_key_type_id, map.def.btf_value_type_id))
         }
-        HookKind::Socket => {
-            let program: &mut SocketFilter = program.try_into()?;
-            program.load()?;
-            program.info()?
-        }
+        (Map::Btf(_) | Map::Legacy(_), _) => None,
     };
-    Ok(info.verified_instruction_count())
+    let spec = sys::MapSpec {
+        name,
+        kind: map.map_type(),
+        key_bytes: map.key_size(),
+        value_bytes: map.value_size(),
+        max_entries: map.max_entries(),
+        flags: map.map_flags(),
+        types,
+    };
+    if map.section_kind() == EbpfSectionKind::Rodata {
+        return sys::create_frozen_array(&spec, map.data());
+    }
+    sys::create_map(&spec)
+}
+
+fn load_program(
+    elf: &aya_obj::Object,
+    btf: Option<BorrowedFd<'_>>,
+    hook: &Hook,
+) -> Result<OwnedFd, KernelError> {
+    let program = elf.programs.get(&hook.name).ok_or_else(|| no_hook(&hook.name))?;
+    let function = elf.functions.get(&program.function_key());
+    let function = function.ok_or_else(|| no_hook(&hook.name))?;
+    let spec = spec(program, function, btf, hook);
+    sys::load_program(&spec).map_err(|why| match why.raw_os_error() {
+        // Of these the verifier knows nothing.
+        Some(libc::EPERM | libc::ENOMEM) => {
+            KernelError::new(format!("the kernel does not take program `{}`: {why}", hook.name))
+        }
+        _ => KernelError::rejected(hook, why, sys::verifier_log(&spec)),
+    })
+}
+
+fn spec<'p>(
+    program: &'p aya_obj::Program,
+    function: &Function,
+    btf: Option<BorrowedFd<'p>>,
+    hook: &'p Hook,
+) -> sys::ProgSpec<'p> {
+    sys::ProgSpec {
+        kind: match hook.kind {
+            HookKind::Xdp => sys::XDP,
+            HookKind::Socket => sys::SOCKET_FILTER,
+        },
+        name: &hook.name,
+        insns: function.instructions.iter().map(slot).collect(),
+        license: &program.license,
+        btf,
+        func_info: sys::Records {
+            size_bytes: function.func_info_rec_size,
+            bytes: function.func_info.func_info_bytes(),
+        },
+        line_info: sys::Records {
+            size_bytes: function.line_info_rec_size,
+            bytes: function.line_info.line_info_bytes(),
+        },
+    }
+}
+
+/// An instruction as the kernel reads it: `struct bpf_insn`, on a little-endian machine.
+fn slot(insn: &bpf_insn) -> u64 {
+    let registers = insn.dst_reg() | insn.src_reg() << 4;
+    let [off_low, off_high] = insn.off.to_le_bytes();
+    let [a, b, c, d] = insn.imm.to_le_bytes();
+    u64::from_le_bytes([insn.code, registers, off_low, off_high, a, b, c, d])
+}
+
+fn unfit(error: &dyn std::error::Error) -> KernelError {
+    KernelError::new(format!("the object can't be linked: {}", chain(error)))
 }
 
 /// An error with all its causes.
@@ -162,9 +181,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 pub fn no_hook(name: &str) -> KernelError {
     KernelError::new(format!("the object has no program for hook `{name}`"))
-}
-
-/// What aya says of a program that was loaded.
-pub fn error(error: ProgramError) -> KernelError {
-    KernelError::new(chain(&error))
 }

@@ -39,7 +39,7 @@ pub fn reason(log: &str) -> Option<&str> {
         let begins = |word: &&str| line.starts_with(*word);
         !line.is_empty()
             && !line.starts_with(|c: char| c == ';' || c.is_ascii_digit())
-            && !ACCOUNTS.iter().any(|word| begins(&word))
+            && !ACCOUNTS.iter().any(begins)
     };
     log.lines().rev().map(str::trim).find(found)
 }

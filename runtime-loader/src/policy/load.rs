@@ -88,10 +88,11 @@ impl Locked {
         let plan = self.plan(request)?;
         let hooks = hooks(request.object, &plan.targets);
         let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, &kept)?;
+        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
         anew.extend(follow(&plan, &hooks)?.1);
         let row = |target: &Target| {
-            let program = programs.program_fd(&target.hook).ok();
+            let hook = hooks.iter().find(|hook| hook.name == target.hook);
+            let program = hook.and_then(|hook| programs.program(hook).ok());
             let info = program.and_then(|program| sys::prog_info(program).ok());
             let new = target.step == Step::New;
             let state = if new { State::WouldAttach } else { State::WouldReplace };
@@ -111,7 +112,7 @@ impl Locked {
         let plan = self.plan(request)?;
         let hooks = hooks(request.object, &plan.targets);
         let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, &kept)?;
+        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
         let (records, fresh) = follow(&plan, &hooks)?;
         anew.extend(fresh);
         if request.stop.load(Ordering::Relaxed) {
@@ -123,17 +124,13 @@ impl Locked {
         let mut pins = Pins::default();
         for hook in &hooks {
             let folder = dir.hook(number, &hook.name);
-            let program = programs.program_fd(&hook.name);
-            let program = program.map_err(kernel::load::error)?;
-            let counters = kernel::counter_map(&programs, hook);
-            let counters = counters.map_err(crate::KernelError::new)?;
-            pins.borrow(program, folder.join(names::PROGRAM))?;
-            pins.borrow(counters, folder.join(names::COUNTERS))?;
+            pins.borrow(programs.program(hook)?, folder.join(names::PROGRAM))?;
+            pins.borrow(programs.counters(hook)?, folder.join(names::COUNTERS))?;
             pins.before(&plan, hook, &folder)?;
         }
         for map in request.object.manifest().maps.iter().filter(|map| map.keeps) {
-            let Some(data) = programs.map(&map.name) else { continue };
-            pins.borrow(data.fd().as_fd(), dir.maps(number).join(&map.name))?;
+            let Some(fd) = programs.map(&map.name) else { continue };
+            pins.borrow(fd, dir.maps(number).join(&map.name))?;
         }
         let previous = plan.current.as_ref().map(|(number, _)| *number);
         let record = Record::new(previous, records, plan.targets.clone());
@@ -222,7 +219,8 @@ fn follow(plan: &Plan, hooks: &[&Hook]) -> Result<(Vec<HookRecord>, Vec<String>)
 
 /// Maps of the current generation that the object goes on with; and those that it can't go on with, by name.
 ///
-/// aya opens whatever is pinned without a look at its shape, so that this one is ours to take.
+/// The verifier looks at keys and values only, so that whether a map is what the object asks for is ours to
+/// compare.
 fn kept_maps(plan: &Plan, object: &Object) -> Result<(Vec<Kept>, Vec<String>), PolicyError> {
     let (mut kept, mut anew) = (Vec::new(), Vec::new());
     let Some((number, _)) = &plan.current else { return Ok((kept, anew)) };
@@ -231,15 +229,16 @@ fn kept_maps(plan: &Plan, object: &Object) -> Result<(Vec<Kept>, Vec<String>), P
         if !path.exists() {
             continue;
         }
-        let info = sys::get(&path).and_then(|old| sys::map_info(old.as_fd()));
-        let info = info.map_err(|e| PolicyError::at("look at", &path, &e))?;
+        let at = |e: std::io::Error| PolicyError::at("open", &path, &e);
+        let old = sys::get(&path).map_err(at)?;
+        let info = sys::map_info(old.as_fd()).map_err(at)?;
         let same = info.kind == map.kind.number()
             && info.key_bytes == map.key_bytes
             && info.value_bytes == map.value_bytes
             && info.max_entries == map.max_entries
             && info.flags == map.flags;
         if same {
-            kept.push(Kept { name: map.name.clone(), path });
+            kept.push(Kept { name: map.name.clone(), map: old });
         } else {
             anew.push(map.name.clone());
         }

@@ -86,7 +86,8 @@ impl Record {
     /// Puts it where later processes find it.
     pub fn pin(&self, path: &Path) -> Result<(), PolicyError> {
         let text = serde_json::to_vec(self).expect("strings and numbers always serialize");
-        let map = sys::create_frozen_array(MAP_NAME, &text, VALUE_BYTES);
+        let spec = sys::MapSpec::array(MAP_NAME, text.len(), VALUE_BYTES);
+        let map = sys::create_frozen_array(&spec, &text);
         let pinned = map.and_then(|map| sys::pin(map.as_fd(), path));
         pinned.map_err(|e| PolicyError::at("write", path, &e))
     }

@@ -32,6 +32,10 @@ struct CreateAttr {
     inner_map_fd: u32,
     numa_node: u32,
     map_name: [u8; 16],
+    map_ifindex: u32,
+    btf_fd: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
 }
 
 /// `union bpf_attr`, the member of the commands for one element.
@@ -214,27 +218,71 @@ unsafe fn element(
     unsafe { bpf(command, &mut attr) }.map(drop)
 }
 
-/// Makes an array of `text` cut into values of `value_bytes` (the last filled up with blanks), which from
-/// then on nobody can change.
-pub fn create_frozen_array(map_name: &str, text: &[u8], value_bytes: u32) -> io::Result<OwnedFd> {
-    let entries = text.len().div_ceil(value_bytes as usize).max(1);
-    let mut values = text.to_vec();
-    values.resize(entries * value_bytes as usize, b' ');
+/// A map as the kernel makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct MapSpec<'m> {
+    /// Its symbol; the kernel keeps 15 bytes.
+    pub name: &'m str,
+    /// `enum bpf_map_type`.
+    pub kind: u32,
+    /// Bytes of a key.
+    pub key_bytes: u32,
+    /// Bytes of a value.
+    pub value_bytes: u32,
+    /// `max_entries`.
+    pub max_entries: u32,
+    /// `BPF_F_*`.
+    pub flags: u32,
+    /// Types, and which of them key and value have.
+    pub types: Option<(BorrowedFd<'m>, u32, u32)>,
+}
+
+impl<'m> MapSpec<'m> {
+    /// An array that holds `bytes` in values of `value_bytes`.
+    pub fn array(name: &'m str, bytes: usize, value_bytes: u32) -> Self {
+        Self {
+            name,
+            kind: BPF_MAP_TYPE_ARRAY,
+            key_bytes: 4,
+            value_bytes,
+            max_entries: bytes.div_ceil(value_bytes as usize).max(1) as u32,
+            flags: 0,
+            types: None,
+        }
+    }
+}
+
+/// Makes a map.
+pub fn create_map(spec: &MapSpec<'_>) -> io::Result<OwnedFd> {
     let mut attr = CreateAttr {
-        map_type: BPF_MAP_TYPE_ARRAY,
-        key_size: 4,
-        value_size: value_bytes,
-        max_entries: entries as u32,
+        map_type: spec.kind,
+        key_size: spec.key_bytes,
+        value_size: spec.value_bytes,
+        max_entries: spec.max_entries,
+        map_flags: spec.flags,
         ..Default::default()
     };
-    for (to, from) in attr.map_name.iter_mut().take(15).zip(map_name.bytes()) {
+    for (to, from) in attr.map_name.iter_mut().take(15).zip(spec.name.bytes()) {
         *to = from;
     }
+    if let Some((btf, key, value)) = spec.types {
+        attr.btf_fd = btf.as_raw_fd() as u32;
+        attr.btf_key_type_id = key;
+        attr.btf_value_type_id = value;
+    }
     // SAFETY: no addresses; the answer is a file descriptor.
-    let map = unsafe { bpf_fd(Command::MapCreate, &mut attr) }?;
-    let stride_bytes = value_bytes as usize;
+    unsafe { bpf_fd(Command::MapCreate, &mut attr) }
+}
+
+/// Makes an array with this content, filled up with blanks, which from then on nobody can change from
+/// outside.
+pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<OwnedFd> {
+    let stride_bytes = spec.value_bytes as usize;
+    let mut values = content.to_vec();
+    values.resize(stride_bytes * spec.max_entries as usize, b' ');
+    let map = create_map(spec)?;
     // SAFETY: `values` holds as many values of that size.
-    unsafe { update_all(map.as_fd(), attr.max_entries, values.as_ptr() as u64, stride_bytes) }?;
+    unsafe { update_all(map.as_fd(), spec.max_entries, values.as_ptr() as u64, stride_bytes) }?;
     let mut freeze = FreezeAttr { map_fd: map.as_raw_fd() as u32 };
     // SAFETY: no addresses.
     unsafe { bpf(Command::MapFreeze, &mut freeze) }?;
