@@ -1,8 +1,10 @@
-//! The progress bar of a long job.
+//! What is seen of a long job while it goes on.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use l4c_judge::Progress;
 use std::io::IsTerminal as _;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Jobs that are over sooner get no bar.
@@ -42,6 +44,46 @@ impl Bar {
     pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Says on a terminal what takes so long, from the first second on, until it is dropped.
+pub struct Spinner {
+    done: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Spinner {
+    /// Nothing is seen yet; `wanted` is false where it would be in the way.
+    pub fn new(wanted: bool, message: &'static str) -> Self {
+        if !wanted || !std::io::stderr().is_terminal() {
+            return Self { done: None, thread: None };
+        }
+        let (done, is_done) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            if is_done.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+            let style = style.expect("the template is well formed");
+            let spinner = ProgressBar::new_spinner().with_style(style).with_message(message);
+            let spinner = spinner.with_elapsed(PATIENCE);
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            // Until the other end goes.
+            let _ = is_done.recv();
+            spinner.finish_and_clear();
+        });
+        Self { done: Some(done), thread: Some(thread) }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that only draws: if it panicked, nothing is drawn.
+            let _ = thread.join();
         }
     }
 }

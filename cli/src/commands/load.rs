@@ -3,6 +3,7 @@
 use super::{judging, pinned};
 use crate::args::{LoadArgs, Mode};
 use crate::exit::{Exit, Failure};
+use crate::progress::Spinner;
 use crate::rules::{self, Place, Rules};
 use crate::ui::Ui;
 use l4c_compiler::pipeline::{CompileError, Options};
@@ -11,6 +12,9 @@ use l4c_manifest::HookKind;
 use l4c_runtime::Object;
 use l4c_runtime::net::takes_tags_out;
 use l4c_runtime::policy::{HookTarget, LoadRequest, XdpChoice, check_name};
+
+/// What takes the time of a large load.
+const VERIFYING: &str = "the kernel verifies the program";
 
 /// Compiles, lets the kernel verify, attaches.
 pub fn run(args: &LoadArgs, ui: &mut Ui) -> Result<Exit, Failure> {
@@ -27,11 +31,13 @@ pub fn run(args: &LoadArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let targets = targets(args, ui, &rules)?;
 
     warn_of_tags(ui, &rules, &targets);
+    let compiling = Spinner::new(!ui.quiet, "compiling");
     let options = Options { shadow: args.shadow, ..super::compile::optimized() };
     let compiled = judging::compile(ui, &rules, options)?;
     let object = Object::parse(&compiled.elf);
     let object =
         object.map_err(|e| judging::refused(ui, &rules, CompileError::Bug(e.to_string())))?;
+    drop(compiling);
     let calm = pinned::Uninterrupted::new();
     let request = LoadRequest {
         policy: &policy,
@@ -47,9 +53,13 @@ pub fn run(args: &LoadArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         stop: &calm.asked,
     };
     let done = if args.dry_run {
-        pinned::look(ui, &args.pin)?.check(&request)
+        let locked = pinned::look(ui, &args.pin)?;
+        let _waiting = Spinner::new(!ui.quiet, VERIFYING);
+        locked.check(&request)
     } else {
-        pinned::open(ui, &args.pin)?.load(&request)
+        let locked = pinned::open(ui, &args.pin)?;
+        let _waiting = Spinner::new(!ui.quiet, VERIFYING);
+        locked.load(&request)
     };
     drop(calm);
     let done = done.map_err(|e| pinned::refused(ui, Some(&rules.sources), e))?;
