@@ -217,3 +217,18 @@ fn tags_that_an_interface_takes_out_are_warned_of() {
     let loaded = host.run(&["load", "edge.l4", "--iface", "d0"]).code(0);
     assert!(!loaded.err.contains("VLAN"), "{}", loaded.err);
 }
+
+#[test]
+fn what_is_no_policy_of_ours_is_told_and_stays() {
+    let Some(host) = Host::new(edge()) else { return };
+    host.load(&[]).code(0);
+    let stranger = host.pin.join("stranger");
+    std::os::unix::fs::symlink("/tmp", &stranger).unwrap();
+    host.run(&["status"]).code(0).says("`stranger`").says("symbolic link").prints("attached");
+    host.load(&["--policy", "stranger"]).code(3).says("symbolic link");
+    host.run(&["unload", "--policy", "stranger"]).code(3).says("symbolic link");
+    host.run(&["unload", "--all"]).code(3).says("symbolic link").prints("detached");
+    assert!(stranger.is_symlink());
+    std::fs::remove_file(stranger).unwrap();
+    assert!(std::fs::read_dir(&host.pin).unwrap().next().is_none());
+}

@@ -11,6 +11,7 @@
 use super::dir::PolicyDir;
 use super::links::{self, Link};
 use super::record::{Record, Step, Target};
+use super::root::check_owner;
 use super::{Locked, PolicyError};
 use crate::sys;
 use std::fs;
@@ -29,6 +30,10 @@ impl Locked {
     /// Puts every policy in order. Links that one policy took from another are decided over first: until then
     /// nobody knows whether a policy without links is one.
     pub(crate) fn heal(&mut self) -> Result<(), PolicyError> {
+        for dir in self.entries()? {
+            let healed = |error| Healed { policy: dir.name().to_owned(), done: Err(error) };
+            self.healed.extend(check_owner(dir.path()).err().map(healed));
+        }
         let policies = self.policies()?;
         self.healed_by(&policies, Self::decide);
         if self.healed.iter().all(|healed| healed.done.is_ok()) {

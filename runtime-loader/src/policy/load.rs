@@ -181,7 +181,7 @@ impl Locked {
             ));
         }
         for (link, foreign) in &plan.foreign {
-            notes.push(format!("{}: {} is taken off", self.target(*link), foreign.text()));
+            notes.push(format!("{}: in the place of {}", self.target(*link), foreign.text()));
         }
         for target in &plan.targets {
             let Step::Taken(from) = &target.step else { continue };

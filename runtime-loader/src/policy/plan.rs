@@ -37,6 +37,13 @@ impl Locked {
             let step = self.free(request, &mut plan, link, &target.iface)?;
             plan.targets.push(Target { link, hook: target.hook.clone(), step });
         }
+        // What is likeliest to fail comes first: as long as no link of the policy has been updated, nothing that
+        // its packets count is lost when all is taken back.
+        plan.targets.sort_by_key(|target| match target.step {
+            Step::New => 0,
+            Step::Taken(_) => 1,
+            Step::Own => 2,
+        });
         Ok(plan)
     }
 

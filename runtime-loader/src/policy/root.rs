@@ -28,7 +28,7 @@ pub struct Root {
 pub struct Locked {
     path: PathBuf,
     /// None if the folder is not there.
-    _lock: Option<File>,
+    lock: Option<File>,
     /// What was put in order, or could not be.
     pub healed: Vec<Healed>,
     /// The network namespace that this was opened in.
@@ -68,15 +68,16 @@ impl Root {
     pub fn look(&self, waiting: &mut dyn FnMut()) -> Result<Locked, PolicyError> {
         let system = |what: &str, e: io::Error| PolicyError::system(format!("{what}: {e}"));
         let netns = net::namespace().map_err(|e| system("no network namespace", e))?;
-        let interfaces = net::interfaces().map_err(|e| system("no list of interfaces", e))?;
         let lock = match self.path.symlink_metadata() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(PolicyError::at("look at", &self.path, &e)),
             Ok(_) => Some(self.lock(waiting)?),
         };
-        let mut locked =
-            Locked { path: self.path.clone(), _lock: lock, healed: Vec::new(), netns, interfaces };
+        let path = self.path.clone();
+        let mut locked = Locked { path, lock, healed: Vec::new(), netns, interfaces: Vec::new() };
         locked.heal()?;
+        // Not before: whoever held the lock, and what was put in order, changed what runs there.
+        locked.interfaces = net::interfaces().map_err(|e| system("no list of interfaces", e))?;
         Ok(locked)
     }
 
@@ -105,12 +106,19 @@ impl Locked {
         PolicyDir::new(&self.path, name)
     }
 
-    /// All policies in the folder, by name.
+    /// All policies in the folder, by name; what is in there and belongs to somebody else is none of them.
     ///
     /// # Errors
-    /// When one of them belongs to somebody else, or the folder can't be read.
+    /// When the folder can't be read.
     pub(crate) fn policies(&self) -> Result<Vec<PolicyDir>, PolicyError> {
-        if self._lock.is_none() {
+        let entries = self.entries()?;
+        let safe = entries.into_iter().filter(|dir| check_owner(dir.path()).is_ok());
+        Ok(safe.collect())
+    }
+
+    /// Whatever is in the folder, by name.
+    pub(crate) fn entries(&self) -> Result<Vec<PolicyDir>, PolicyError> {
+        if self.lock.is_none() {
             return Ok(Vec::new());
         }
         let entries = self.path.read_dir();
@@ -118,14 +126,7 @@ impl Locked {
         let mut names: Vec<String> =
             entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         names.sort();
-        names
-            .iter()
-            .map(|name| {
-                let dir = self.policy(name);
-                check_owner(dir.path())?;
-                Ok(dir)
-            })
-            .collect()
+        Ok(names.iter().map(|name| self.policy(name)).collect())
     }
 
     /// Names of the loaded policies.
@@ -144,7 +145,7 @@ impl Locked {
 
 /// Refuses a folder in which somebody else could put programs of their own: one that belongs to another
 /// user, that others may write to, or that is only a symbolic link.
-pub fn check_owner(path: &Path) -> Result<(), PolicyError> {
+pub(crate) fn check_owner(path: &Path) -> Result<(), PolicyError> {
     let data = path.symlink_metadata().map_err(|e| PolicyError::at("look at", path, &e))?;
     let ours = rustix::process::geteuid().as_raw();
     let wrong = if data.is_symlink() {

@@ -3,6 +3,7 @@
 use super::dir::PolicyDir;
 use super::links;
 use super::names::LinkName;
+use super::root::check_owner;
 use super::{Locked, PolicyError, Row, State};
 
 /// What is to be taken off.
@@ -26,11 +27,19 @@ impl Locked {
     /// # Errors
     /// When there is no such interface, or the pin folder can't be read.
     pub fn unload(&self, what: Unload<'_>) -> Result<(Vec<Row>, Vec<PolicyError>), PolicyError> {
-        let (mut rows, mut errors) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
+        // What could not be put in order, if it is not taken off below, stays.
+        let mut errors = match what {
+            Unload::All => self.strangers()?,
+            Unload::Policy { .. } => Vec::new(),
+        };
         let (name, ifaces) = match what {
             Unload::All => (None, &[][..]),
             Unload::Policy { name, ifaces } => (name, ifaces),
         };
+        if let Some(dir) = name.map(|name| self.policy(name)).filter(|dir| dir.path().exists()) {
+            check_owner(dir.path())?;
+        }
         let links = self.link_names(ifaces)?;
         for dir in self.policies()? {
             if name.is_some_and(|name| name != dir.name()) {
@@ -42,6 +51,12 @@ impl Locked {
             }
         }
         Ok((rows, errors))
+    }
+
+    /// What is in the pin folder and is no policy of ours.
+    fn strangers(&self) -> Result<Vec<PolicyError>, PolicyError> {
+        let entries = self.entries()?;
+        Ok(entries.iter().filter_map(|dir| check_owner(dir.path()).err()).collect())
     }
 
     /// Names of the links that hold programs to these interfaces.
