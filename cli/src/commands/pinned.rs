@@ -81,7 +81,7 @@ pub fn print(ui: &mut Ui, rows: &[Row], foreign: &[Foreign]) {
             line.kind,
             line.target,
             line.mode.unwrap_or("-"),
-            &line.prog_id.to_string(),
+            &if line.prog_id == 0 { "-".to_owned() } else { line.prog_id.to_string() },
             &state,
         ]);
     }

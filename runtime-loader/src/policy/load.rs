@@ -79,24 +79,26 @@ pub struct Plan {
     pub mode: XdpChoice,
 }
 
+/// What is ready to be attached, and can still be dropped without a trace.
+struct Prepared<'r> {
+    plan: Plan,
+    hooks: Vec<&'r Hook>,
+    programs: kernel::load::Loaded,
+    records: Vec<HookRecord>,
+    anew: Vec<String>,
+}
+
 impl Locked {
     /// Lets the kernel verify the programs and looks at the places, and changes nothing.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn check(&self, request: &LoadRequest<'_>) -> Result<Loaded, PolicyError> {
-        let plan = self.plan(request)?;
-        let hooks = hooks(request.object, &plan.targets);
-        let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
-        anew.extend(follow(&plan, &hooks)?.1);
+        let Prepared { plan, hooks, anew, .. } = self.prepare(request)?;
         let row = |target: &Target| {
-            let hook = hooks.iter().find(|hook| hook.name == target.hook);
-            let program = hook.and_then(|hook| programs.program(hook).ok());
-            let info = program.and_then(|program| sys::prog_info(program).ok());
             let new = target.step == Step::New;
             let state = if new { State::WouldAttach } else { State::WouldReplace };
-            self.row(&plan.dir, &hooks, target, info.map_or(0, |i| i.id), None, state)
+            self.row(&plan.dir, &hooks, target, 0, None, state)
         };
         let rows = plan.targets.iter().map(row).collect();
         Ok(Loaded { rows, anew, notes: self.notes(&plan, &[]) })
@@ -109,43 +111,36 @@ impl Locked {
     /// When the kernel takes a program not, when a place is not there or not free, when the policy runs in
     /// places for which the object has no hook.
     pub fn load(&self, request: &LoadRequest<'_>) -> Result<Loaded, PolicyError> {
-        let plan = self.plan(request)?;
-        let hooks = hooks(request.object, &plan.targets);
-        let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
-        let (records, fresh) = follow(&plan, &hooks)?;
-        anew.extend(fresh);
+        let Prepared { plan, hooks, programs, records, anew } = self.prepare(request)?;
         if request.stop.load(Ordering::Relaxed) {
             return Err(PolicyError::system("interrupted: nothing was changed"));
         }
-
         let dir = &plan.dir;
         let number = dir.generations()?.last().map_or(1, |last| last + 1);
-        let mut pins = Pins::default();
-        for hook in &hooks {
-            let folder = dir.hook(number, &hook.name);
-            pins.borrow(programs.program(hook)?, folder.join(names::PROGRAM))?;
-            pins.borrow(programs.counters(hook)?, folder.join(names::COUNTERS))?;
-            pins.before(&plan, hook, &folder)?;
-        }
-        for map in request.object.manifest().maps.iter().filter(|map| map.keeps) {
-            let Some(fd) = programs.map(&map.name) else { continue };
-            pins.borrow(fd, dir.maps(number).join(&map.name))?;
-        }
+        let pins = pins(&plan, number, request.object, &hooks, &programs)?;
         let previous = plan.current.as_ref().map(|(number, _)| *number);
         let record = Record::new(previous, records, plan.targets.clone());
         let done = self.run(&plan, Commit { number, record, pins })?;
         let row = |target: &Target| {
             let id = prog_id(dir, number, &target.hook).unwrap_or(0);
-            let link = target.link;
-            let placed = done.iter().find(|p| p.link == link).map(|p| p.mode);
-            let mode = placed.or_else(|| self.interface_mode(link));
+            let placed = done.iter().find(|p| p.link == target.link).map(|p| p.mode);
+            let mode = placed.or_else(|| self.interface_mode(target.link));
             let new = target.step == Step::New;
             let state = if new { State::Attached } else { State::Replaced };
             self.row(dir, &hooks, target, id, mode, state)
         };
         let rows = plan.targets.iter().map(row).collect();
         Ok(Loaded { rows, anew, notes: self.notes(&plan, &done) })
+    }
+
+    fn prepare<'r>(&self, request: &LoadRequest<'r>) -> Result<Prepared<'r>, PolicyError> {
+        let plan = self.plan(request)?;
+        let hooks = hooks(request.object, &plan.targets);
+        let (kept, mut anew) = kept_maps(&plan, request.object)?;
+        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
+        let (records, rules) = follow(&plan, &hooks)?;
+        anew.extend(rules);
+        Ok(Prepared { plan, hooks, programs, records, anew })
     }
 
     fn row(
@@ -195,6 +190,29 @@ impl Locked {
 fn hooks<'o>(object: &'o Object, targets: &[Target]) -> Vec<&'o Hook> {
     let hooks = object.manifest().hooks.iter();
     hooks.filter(|hook| targets.iter().any(|target| target.hook == hook.name)).collect()
+}
+
+/// Everything of a generation that is to be pinned.
+fn pins(
+    plan: &Plan,
+    number: u64,
+    object: &Object,
+    hooks: &[&Hook],
+    programs: &kernel::load::Loaded,
+) -> Result<Pins, PolicyError> {
+    let dir = &plan.dir;
+    let mut pins = Pins::default();
+    for hook in hooks {
+        let folder = dir.hook(number, &hook.name);
+        pins.borrow(programs.program(hook)?, folder.join(names::PROGRAM))?;
+        pins.borrow(programs.counters(hook)?, folder.join(names::COUNTERS))?;
+        pins.before(plan, hook, &folder)?;
+    }
+    for map in object.manifest().maps.iter().filter(|map| map.keeps) {
+        let Some(fd) = programs.map(&map.name) else { continue };
+        pins.borrow(fd, dir.maps(number).join(&map.name))?;
+    }
+    Ok(pins)
 }
 
 /// The counters of each hook, carried on from the current generation; and what starts anew.
