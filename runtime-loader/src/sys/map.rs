@@ -101,7 +101,7 @@ pub fn read_array(map: BorrowedFd<'_>, shape: ArrayShape) -> io::Result<Vec<u64>
     let mut values = vec![0u64; shape.words()];
     let stride_bytes = shape.words_a_key * size_of::<u64>();
     // SAFETY: `values` has room for as many values of that size.
-    unsafe { lookup_all(map, shape.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
+    unsafe { all(Way::Read, map, shape.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
     Ok(values)
 }
 
@@ -110,7 +110,7 @@ pub fn zero_array(map: BorrowedFd<'_>, shape: ArrayShape) -> io::Result<()> {
     let values = vec![0u64; shape.words()];
     let stride_bytes = shape.words_a_key * size_of::<u64>();
     // SAFETY: `values` holds as many values of that size.
-    unsafe { update_all(map, shape.max_entries, values.as_ptr() as u64, stride_bytes) }
+    unsafe { all(Way::Write, map, shape.max_entries, values.as_ptr() as u64, stride_bytes) }
 }
 
 /// All values of an array map in one piece, in the order of the keys. Not for per-CPU maps.
@@ -122,8 +122,31 @@ pub fn read_values(map: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let stride_bytes = info.value_bytes as usize;
     let mut values = vec![0u8; stride_bytes * info.max_entries as usize];
     // SAFETY: `values` has room for as many values of that size.
-    unsafe { lookup_all(map, info.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
+    unsafe { all(Way::Read, map, info.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
     Ok(values)
+}
+
+/// What is done to the values of a map.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Read,
+    Write,
+}
+
+impl Way {
+    const fn batch(self) -> Command {
+        match self {
+            Self::Read => Command::MapLookupBatch,
+            Self::Write => Command::MapUpdateBatch,
+        }
+    }
+
+    const fn one(self) -> Command {
+        match self {
+            Self::Read => Command::MapLookupElem,
+            Self::Write => Command::MapUpdateElem,
+        }
+    }
 }
 
 /// Does the kernel not do this to many elements at once? Per-CPU arrays came to it in 5.13.
@@ -132,18 +155,19 @@ fn one_by_one(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(524 | libc::EOPNOTSUPP))
 }
 
-/// Reads the values of the keys 0 up to `entries`.
+/// Reads or writes the values of the keys 0 up to `entries`.
 ///
 /// # Safety
-/// `values` must have room for `entries` values of `stride_bytes`, the size that the kernel gives a value
-/// of this map.
-unsafe fn lookup_all(
+/// At `values` there must be `entries` values of `stride_bytes`, the size that the kernel gives a value of this
+/// map; room for them, if they are to be read.
+unsafe fn all(
+    way: Way,
     map: BorrowedFd<'_>,
     entries: u32,
     values: u64,
     stride_bytes: usize,
 ) -> io::Result<()> {
-    let mut keys = vec![0u32; entries as usize];
+    let mut keys: Vec<u32> = (0..entries).collect();
     let mut next = 0u32;
     let mut attr = BatchAttr {
         out_batch: (&raw mut next) as u64,
@@ -153,45 +177,15 @@ unsafe fn lookup_all(
         map_fd: map.as_raw_fd() as u32,
         ..Default::default()
     };
-    // SAFETY: the kernel writes at most `count` keys of 4 bytes, as many values, for which the caller
-    // vouches, and a key of 4 bytes at `out_batch`.
-    match unsafe { bpf(Command::MapLookupBatch, &mut attr) } {
+    // SAFETY: the kernel reads or writes at most `count` keys of 4 bytes and as many values, for which the caller
+    // vouches, and writes a key of 4 bytes at `out_batch`.
+    match unsafe { bpf(way.batch(), &mut attr) } {
         Err(error) if one_by_one(&error) => {}
         other => return other.map(drop),
     }
     for key in 0..entries {
         // SAFETY: as above, one value at a time.
-        unsafe { element(Command::MapLookupElem, map, key, values, stride_bytes) }?;
-    }
-    Ok(())
-}
-
-/// Writes the values of the keys 0 up to `entries`.
-///
-/// # Safety
-/// As [`lookup_all`], for reading.
-unsafe fn update_all(
-    map: BorrowedFd<'_>,
-    entries: u32,
-    values: u64,
-    stride_bytes: usize,
-) -> io::Result<()> {
-    let keys: Vec<u32> = (0..entries).collect();
-    let mut attr = BatchAttr {
-        keys: keys.as_ptr() as u64,
-        values,
-        count: entries,
-        map_fd: map.as_raw_fd() as u32,
-        ..Default::default()
-    };
-    // SAFETY: the kernel reads `count` keys of 4 bytes and as many values, for which the caller vouches.
-    match unsafe { bpf(Command::MapUpdateBatch, &mut attr) } {
-        Err(error) if one_by_one(&error) => {}
-        other => return other.map(drop),
-    }
-    for key in 0..entries {
-        // SAFETY: as above, one value at a time.
-        unsafe { element(Command::MapUpdateElem, map, key, values, stride_bytes) }?;
+        unsafe { element(way.one(), map, key, values, stride_bytes) }?;
     }
     Ok(())
 }
@@ -199,7 +193,7 @@ unsafe fn update_all(
 /// Reads or writes the value of one key at its place in `values`.
 ///
 /// # Safety
-/// As [`lookup_all`].
+/// As [`all`].
 unsafe fn element(
     command: Command,
     map: BorrowedFd<'_>,
@@ -282,7 +276,9 @@ pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<Own
     values.resize(stride_bytes * spec.max_entries as usize, b' ');
     let map = create_map(spec)?;
     // SAFETY: `values` holds as many values of that size.
-    unsafe { update_all(map.as_fd(), spec.max_entries, values.as_ptr() as u64, stride_bytes) }?;
+    unsafe {
+        all(Way::Write, map.as_fd(), spec.max_entries, values.as_ptr() as u64, stride_bytes)
+    }?;
     let mut freeze = FreezeAttr { map_fd: map.as_raw_fd() as u32 };
     // SAFETY: no addresses.
     unsafe { bpf(Command::MapFreeze, &mut freeze) }?;
