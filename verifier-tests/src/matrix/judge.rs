@@ -66,7 +66,9 @@ impl Outcome {
     }
 }
 
-fn in_full(error: &KernelError) -> String {
+/// An error with the end of the verifier's log, if there is one.
+#[must_use]
+pub fn in_full(error: &KernelError) -> String {
     let lines: Vec<&str> = error.log.lines().collect();
     let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
     format!("{error}\n{}", last.join("\n"))

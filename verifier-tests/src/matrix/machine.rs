@@ -4,8 +4,8 @@
 //! matrix takes seconds.
 
 use super::archive::Archive;
-use super::bundle::Bundle;
-use super::{BUNDLE, MODULES, RESULT};
+use super::{BUNDLE, MODULES, POSSIBLE_CPUS, RESULT};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,17 @@ const LONGEST_SECONDS: u32 = 150;
 /// Memory of a guest.
 const MEBIBYTES: u32 = 512;
 
+/// Programs of this machine that a guest calls.
+const PROGRAMS: &[&str] = &["ip"];
+
+/// Where programs are sought beside `PATH`, which may be a plain user's.
+const SYSTEM_PROGRAMS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
 /// Lines of the console that are shown of a guest that failed.
 const CONSOLE_LINES: usize = 60;
+
+/// Contents by path.
+pub type Files = [(String, Vec<u8>)];
 
 /// What comes out of a guest that found nothing wrong.
 #[derive(Debug, Clone)]
@@ -52,12 +61,12 @@ impl Kernel {
         Ok(Self { release: release.trim().to_owned(), folder })
     }
 
-    /// Boots it with `guest` as its first process and reads what it says; its archive and console are left
-    /// in `scratch`.
+    /// Boots it with `guest` as its first process and the files of a bundle, by their path in it, and reads
+    /// what it says; its archive is left in `scratch`.
     ///
     /// # Errors
     /// The end of the console, unless the guest says that all went well.
-    pub fn boot(&self, guest: &Path, bundle: &Bundle, scratch: &Path) -> Result<Report, String> {
+    pub fn boot(&self, guest: &Path, bundle: &Files, scratch: &Path) -> Result<Report, String> {
         let initrd = scratch.join(format!("{}.cpio", self.release));
         let archive = self.archive(guest, bundle, scratch)?;
         fs::write(&initrd, archive).map_err(in_folder(scratch))?;
@@ -65,7 +74,8 @@ impl Kernel {
         let mut qemu = Command::new("timeout");
         qemu.arg(LONGEST_SECONDS.to_string()).arg("qemu-system-x86_64");
         // One CPU is quickest, but values are kept for two: sums over CPUs are not of one number.
-        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1,maxcpus=2"]);
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp"]);
+        qemu.arg(format!("1,maxcpus={POSSIBLE_CPUS}"));
         qemu.arg("-m").arg(MEBIBYTES.to_string());
         // Not -nographic, with which the BIOS writes to the console too.
         qemu.args(["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"]);
@@ -89,16 +99,22 @@ impl Kernel {
         }
     }
 
-    fn archive(&self, guest: &Path, bundle: &Bundle, scratch: &Path) -> Result<Vec<u8>, String> {
+    fn archive(&self, guest: &Path, bundle: &Files, scratch: &Path) -> Result<Vec<u8>, String> {
         let mut archive = Archive::default();
         // The kernel opens the console that its own first archive holds; the rest is mounted on these.
-        for folder in ["proc", "sys", "dev", "tmp"] {
+        for folder in ["proc", "sys", "dev", "tmp", "run"] {
             archive.folder(folder);
         }
         let stripped = scratch.join(format!("{}.init", self.release));
         output(Command::new("strip").arg("-o").arg(&stripped).arg(guest))?;
         archive.copy("/init", &stripped).map_err(in_folder(&stripped))?;
-        for library in libraries(guest)? {
+        let mut needed = libraries(guest)?;
+        for name in PROGRAMS {
+            let path = program(name)?;
+            archive.copy(&format!("/bin/{name}"), &path).map_err(in_folder(&path))?;
+            needed.extend(libraries(&path)?);
+        }
+        for library in needed {
             let path = Path::new(&library);
             archive.copy(&library, path).map_err(in_folder(path))?;
         }
@@ -108,15 +124,23 @@ impl Kernel {
             let name = path.file_name().unwrap_or_default().display();
             archive.copy(&format!("{MODULES}/{name}"), &path).map_err(in_folder(&path))?;
         }
-        for (name, content) in bundle.files() {
-            archive.add(&format!("{BUNDLE}/{name}"), &content);
+        for (name, content) in bundle {
+            archive.add(&format!("{BUNDLE}/{name}"), content);
         }
         Ok(archive.finish())
     }
 }
 
+/// Where a program is installed.
+fn program(name: &str) -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM_PROGRAMS.map(PathBuf::from));
+    let mut places = folders.map(|folder| folder.join(name));
+    places.find(|place| place.is_file()).ok_or_else(|| format!("{name} is not installed"))
+}
+
 /// The shared libraries of a program, the dynamic loader among them, as absolute paths.
-fn libraries(program: &Path) -> Result<Vec<String>, String> {
+fn libraries(program: &Path) -> Result<BTreeSet<String>, String> {
     let listing = output(Command::new("ldd").arg(program))?;
     // `libc.so.6 => /lib/libc.so.6 (0x..)`, `/lib64/ld-linux-x86-64.so.2 (0x..)`; the vDSO has no path.
     let path =

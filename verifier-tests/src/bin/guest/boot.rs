@@ -4,6 +4,7 @@ use l4c_verifier_tests::matrix::MODULES;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, finit_module, reboot};
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 
 /// File systems: type and place.
 const MOUNTS: [(&str, &str); 4] = [
@@ -14,6 +15,9 @@ const MOUNTS: [(&str, &str); 4] = [
     ("bpf", "/sys/fs/bpf"),
 ];
 
+/// Where some builds of iproute2 keep the names of network namespaces, and where that is.
+const RUN: (&str, &str) = ("/run", "/var/run");
+
 /// Mounts what programs expect and inserts the modules that were brought along.
 ///
 /// # Errors
@@ -23,6 +27,8 @@ pub fn boot() -> Result<(), String> {
         mount(kind, place, kind, MountFlags::empty(), None)
             .map_err(|e| format!("{kind} on {place}: {e}"))?;
     }
+    let linked = fs::create_dir("/var").and_then(|()| symlink(RUN.0, RUN.1));
+    linked.map_err(|e| format!("{}: {e}", RUN.1))?;
     let entries = fs::read_dir(MODULES).map_err(|e| format!("{MODULES}: {e}"))?;
     let mut modules: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     modules.sort();

@@ -4,8 +4,10 @@
 //! To check something else in there, add a file with a function, and a row to [`CHECKS`].
 
 mod boot;
+mod cpus;
 mod report;
 mod verdicts;
+mod wire;
 
 use report::Report;
 
@@ -13,7 +15,8 @@ use report::Report;
 type Check = fn(&mut Report) -> Result<String, String>;
 
 /// All that is looked at, in order.
-const CHECKS: &[(&str, Check)] = &[("verdicts", verdicts::check)];
+const CHECKS: &[(&str, Check)] =
+    &[("verdicts", verdicts::check), ("cpus", cpus::check), ("wire", wire::check)];
 
 fn main() {
     if std::process::id() != 1 {
