@@ -23,5 +23,8 @@ pub fn run(args: &RollbackArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     };
     let done = locked.rollback(policy).map_err(|e| pinned::refused(ui, None, e))?;
     pinned::print(ui, &done.rows, &[]);
+    for note in &done.notes {
+        ui.note(note);
+    }
     Ok(Exit::Done)
 }

@@ -40,11 +40,10 @@ impl PolicyDir {
 
     /// Names of all that is in the folder; none if it is not there.
     fn entries(&self) -> Result<Vec<String>, PolicyError> {
-        let entries = match self.path.read_dir() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|e| PolicyError::at("read", &self.path, &e))?,
-        };
-        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        match names_in(&self.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.map_err(|e| PolicyError::at("read", &self.path, &e)),
+        }
     }
 
     /// Its generations that have a folder, whole or not, oldest first.
@@ -71,18 +70,25 @@ impl PolicyDir {
     }
 
     /// The generation that runs; none if nothing was loaded to the end.
-    pub fn current(&self) -> Option<u64> {
+    pub fn current(&self) -> Result<Option<u64>, PolicyError> {
         self.points_to(names::CURRENT)
     }
 
     /// Has it been decided to take the policy off?
-    pub fn is_ending(&self) -> bool {
-        self.points_to(names::ENDED).is_some()
+    pub fn is_ending(&self) -> Result<bool, PolicyError> {
+        Ok(self.points_to(names::ENDED)?.is_some())
     }
 
-    fn points_to(&self, name: &str) -> Option<u64> {
-        let target = fs::read_link(self.entry(name)).ok()?;
-        names::generation_number(target.to_str()?)
+    fn points_to(&self, name: &str) -> Result<Option<u64>, PolicyError> {
+        let path = self.entry(name);
+        match fs::read_link(&path) {
+            Ok(target) => Ok(target.to_str().and_then(names::generation_number)),
+            // Not there, or no symbolic link. Whatever else goes wrong says nothing of what is there.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
+            Err(e) => Err(PolicyError::at("read", &path, &e)),
+        }
     }
 
     /// Folder of a generation.
@@ -107,8 +113,13 @@ impl PolicyDir {
     }
 
     /// Is the generation whole? Its record is pinned last.
-    pub fn is_whole(&self, number: u64) -> bool {
-        self.generation(number).join(names::INFO).exists()
+    pub fn is_whole(&self, number: u64) -> Result<bool, PolicyError> {
+        is_there(&self.generation(number).join(names::INFO))
+    }
+
+    /// Has it a link there?
+    pub fn has_link(&self, link: LinkName) -> Result<bool, PolicyError> {
+        is_there(&self.link(link))
     }
 
     /// Opens a hook's program.
@@ -128,17 +139,25 @@ impl PolicyDir {
         Ok(())
     }
 
-    /// From now on this generation is the one that runs; all others but `previous` go.
-    pub fn switch(&self, number: u64, record: &Record) -> Result<(), PolicyError> {
-        if self.current() != Some(number) {
-            let next = self.entry(names::NEXT);
-            self.remove_entry(names::NEXT)?;
-            let made = symlink(names::generation(number), &next);
-            made.and_then(|()| fs::rename(&next, self.entry(names::CURRENT)))
-                .map_err(|e| PolicyError::at("write", &next, &e))?;
+    /// From now on this generation is the one that runs. After an error it is not.
+    pub fn switch(&self, number: u64) -> Result<(), PolicyError> {
+        let next = self.entry(names::NEXT);
+        self.remove_entry(names::NEXT)?;
+        let made = symlink(names::generation(number), &next);
+        made.and_then(|()| fs::rename(&next, self.entry(names::CURRENT)))
+            .map_err(|e| PolicyError::at("write", &next, &e))
+    }
+
+    /// What is left where generation `number` runs: itself and the one before, and the names of its hooks.
+    pub fn tidy(&self, number: u64, record: &Record) -> Result<(), PolicyError> {
+        self.name_hooks(record)?;
+        self.remove_entry(names::NEXT)?;
+        for name in self.entries()? {
+            let is_hook = !name.contains('-');
+            if is_hook && record.hook(&name).is_none() {
+                self.remove_entry(&name)?;
+            }
         }
-        let hooks: Vec<&str> = record.hooks.iter().map(|h| h.hook.name.as_str()).collect();
-        self.name_hooks(&hooks)?;
         for other in self.generations()? {
             if other != number && Some(other) != record.previous {
                 self.remove_generation(other)?;
@@ -147,22 +166,26 @@ impl PolicyDir {
         Ok(())
     }
 
-    /// Gives each hook a name beside the generations, and no other.
-    fn name_hooks(&self, hooks: &[&str]) -> Result<(), PolicyError> {
-        for name in self.entries()? {
-            let is_link = !name.contains('-');
-            if is_link && !hooks.contains(&name.as_str()) {
-                self.remove_entry(&name)?;
-            }
-        }
-        for hook in hooks {
-            let path = self.entry(hook);
-            if path.symlink_metadata().is_err() {
-                let target = Path::new(names::CURRENT).join(hook);
-                symlink(target, &path).map_err(|e| PolicyError::at("write", &path, &e))?;
+    /// Gives each hook of a generation a name beside the generations, which leads to whichever runs.
+    pub fn name_hooks(&self, record: &Record) -> Result<(), PolicyError> {
+        for hook in &record.hooks {
+            let name = &hook.hook.name;
+            let path = self.entry(name);
+            match symlink(Path::new(names::CURRENT).join(name), &path) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other.map_err(|e| PolicyError::at("write", &path, &e))?,
             }
         }
         Ok(())
+    }
+
+    /// Removes a generation that nothing runs, and all else that was made for it.
+    pub fn forget(&self, number: u64) -> Result<(), PolicyError> {
+        self.remove_generation(number)?;
+        match self.current()? {
+            Some(current) => self.tidy(current, &self.record(current)?),
+            None => self.remove(),
+        }
     }
 
     /// Decides that the policy is to be taken off: from then on whoever comes finishes it.
@@ -194,6 +217,20 @@ impl PolicyDir {
     pub fn remove(&self) -> Result<(), PolicyError> {
         removed(&self.path, fs::remove_dir_all(&self.path))
     }
+}
+
+/// Names of all that is in a folder. Those that are no text are none of ours.
+pub fn names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir()? {
+        names.extend(entry?.file_name().into_string());
+    }
+    Ok(names)
+}
+
+/// Is something there? An answer that does not come is none.
+fn is_there(path: &Path) -> Result<bool, PolicyError> {
+    path.try_exists().map_err(|e| PolicyError::at("look at", path, &e))
 }
 
 /// What was not there is removed too.

@@ -11,7 +11,7 @@
 use super::dir::PolicyDir;
 use super::links::{self, Link};
 use super::record::{Record, Step, Target};
-use super::root::check_owner;
+use super::root::stranger;
 use super::{Locked, PolicyError};
 use crate::sys;
 use std::fs;
@@ -32,7 +32,7 @@ impl Locked {
     pub(crate) fn heal(&mut self) -> Result<(), PolicyError> {
         for dir in self.entries()? {
             let healed = |error| Healed { policy: dir.name().to_owned(), done: Err(error) };
-            self.healed.extend(check_owner(dir.path()).err().map(healed));
+            self.healed.extend(stranger(dir.path())?.map(healed));
         }
         let policies = self.policies()?;
         self.healed_by(&policies, Self::decide);
@@ -64,11 +64,11 @@ impl Locked {
 
     /// Finishes or takes back what was begun.
     fn decide(&self, dir: &PolicyDir) -> Result<Option<&'static str>, PolicyError> {
-        if dir.is_ending() {
+        if dir.is_ending()? {
             self.remove(dir)?;
             return Ok(Some("an interrupted unload was finished"));
         }
-        let current = dir.current();
+        let current = dir.current()?;
         let newer = |&number: &u64| current.is_none_or(|current| number > current);
         let mut said = None;
         for number in dir.generations()?.into_iter().filter(newer) {
@@ -79,7 +79,7 @@ impl Locked {
 
     /// Removes what nothing refers to.
     fn tidy(&self, dir: &PolicyDir) -> Result<Option<&'static str>, PolicyError> {
-        let Some(current) = dir.current() else {
+        let Some(current) = dir.current()? else {
             self.remove(dir)?;
             return Ok(None);
         };
@@ -89,18 +89,19 @@ impl Locked {
             return Ok(Some("nothing was attached any more: what was left of it was removed"));
         }
         // A generation that went only in part, names that were not made yet.
-        dir.switch(current, &record)?;
+        dir.tidy(current, &record)?;
         Ok(None)
     }
 
     /// Decides over a generation that is not the current one yet.
     fn settle(&self, dir: &PolicyDir, number: u64) -> Result<&'static str, PolicyError> {
-        if !dir.is_whole(number) {
+        if !dir.is_whole(number)? {
             dir.remove_generation(number)?;
             return Ok("an interrupted load was taken back before it had begun to run");
         }
         let record = dir.record(number)?;
         if runs_everywhere(dir, number, &record)? {
+            dir.switch(number)?;
             self.finish(dir, number, &record)?;
             return Ok("an interrupted load was finished");
         }
@@ -108,14 +109,14 @@ impl Locked {
         Ok("an interrupted load was taken back")
     }
 
-    /// Every link runs `number`: from now on that is the current generation.
+    /// Generation `number` is the current one: what it took the place of goes.
     pub(crate) fn finish(
         &self,
         dir: &PolicyDir,
         number: u64,
         record: &Record,
     ) -> Result<(), PolicyError> {
-        dir.switch(number, record)?;
+        dir.tidy(number, record)?;
         for target in &record.targets {
             let Step::Taken(from) = &target.step else { continue };
             let from = self.policy(from);
@@ -144,8 +145,7 @@ impl Locked {
             result = result.and(done);
         }
         result?;
-        dir.remove_generation(number)?;
-        if dir.current().is_none() { dir.remove() } else { Ok(()) }
+        dir.forget(number)
     }
 
     /// Takes a policy off everywhere and removes all there is of it.
@@ -160,7 +160,7 @@ impl Locked {
 /// Do all links of a generation run it? One whose interface has gone is no obstacle.
 fn runs_everywhere(dir: &PolicyDir, number: u64, record: &Record) -> Result<bool, PolicyError> {
     for target in &record.targets {
-        if !dir.link(target.link).exists() {
+        if !dir.has_link(target.link)? {
             return Ok(false);
         }
         let link = Link::open(dir, target.link)?;
@@ -180,9 +180,10 @@ pub fn prog_id(dir: &PolicyDir, number: u64, hook: &str) -> Result<u32, PolicyEr
 
 /// Lets a link of `dir` run the current generation again.
 fn restore(dir: &PolicyDir, target: &Target) -> Result<(), PolicyError> {
-    let Some(current) = dir.current().filter(|_| dir.link(target.link).exists()) else {
+    let Some(current) = dir.current()? else { return Ok(()) };
+    if !dir.has_link(target.link)? {
         return Ok(());
-    };
+    }
     let record = dir.record(current)?;
     let hook = record.hook_at(target.link).unwrap_or(&target.hook);
     let link = Link::open(dir, target.link)?;
@@ -197,7 +198,7 @@ fn restore(dir: &PolicyDir, target: &Target) -> Result<(), PolicyError> {
 /// Gives a link back to the policy that it was taken from.
 fn give_back(dir: &PolicyDir, from: &PolicyDir, target: &Target) -> Result<(), PolicyError> {
     let (taken, own) = (dir.link(target.link), from.link(target.link));
-    if taken.exists() {
+    if dir.has_link(target.link)? {
         fs::rename(&taken, &own).map_err(|e| PolicyError::at("rename", &taken, &e))?;
     }
     restore(from, target)

@@ -36,17 +36,17 @@ impl Link {
     }
 }
 
-/// Takes a policy off a place. What can't be opened is removed all the same: without its pin the kernel
-/// lets go of it.
+/// Takes a policy off a place.
 pub fn take_off(dir: &PolicyDir, name: LinkName) -> Result<(), PolicyError> {
     let path = dir.link(name);
-    let detached = match sys::get(&path) {
+    let link = match sys::get(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => Err(e),
-        Ok(link) => sys::detach_link(link.as_fd()),
+        other => other.map_err(|e| PolicyError::at("open the link", &path, &e))?,
     };
-    detached.map_err(|e| PolicyError::at("detach the link", &path, &e))?;
-    fs::remove_file(&path).map_err(|e| PolicyError::at("remove", &path, &e))
+    // The pin first: if this process ends between the two, the kernel lets go of the link, and no pin of a
+    // link that holds nothing is left.
+    fs::remove_file(&path).map_err(|e| PolicyError::at("remove", &path, &e))?;
+    sys::detach_link(link.as_fd()).map_err(|e| PolicyError::at("detach the link", &path, &e))
 }
 
 /// Attaches a program to an interface and pins the link. Tells the mode, and why it is not native where

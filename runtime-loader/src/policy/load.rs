@@ -123,14 +123,16 @@ impl Locked {
         let done = self.run(&plan, Commit { number, record, pins })?;
         let row = |target: &Target| {
             let id = prog_id(dir, number, &target.hook).unwrap_or(0);
-            let placed = done.iter().find(|p| p.link == target.link).map(|p| p.mode);
+            let placed = done.placed.iter().find(|p| p.link == target.link).map(|p| p.mode);
             let mode = placed.or_else(|| self.interface_mode(target.link));
             let new = target.step == Step::New;
             let state = if new { State::Attached } else { State::Replaced };
             self.row(dir, &hooks, target, id, mode, state)
         };
         let rows = plan.targets.iter().map(row).collect();
-        Ok(Loaded { rows, anew, notes: self.notes(&plan, &done) })
+        let mut notes = self.notes(&plan, &done.placed);
+        notes.extend(done.note());
+        Ok(Loaded { rows, anew, notes })
     }
 
     fn prepare<'r>(&self, request: &LoadRequest<'r>) -> Result<Prepared<'r>, PolicyError> {

@@ -16,7 +16,7 @@ impl Locked {
         check_name(request.policy)?;
         self.healthy(request.policy)?;
         let dir = self.policy(request.policy);
-        let current = match dir.current() {
+        let current = match dir.current()? {
             Some(number) => Some((number, dir.record(number)?)),
             None => None,
         };

@@ -32,7 +32,7 @@ impl Locked {
         sys::wait_for_running_programs();
         let number = now_number + 1;
         let commit = commit(&plan, number, old_number, &old)?;
-        self.run(&plan, commit)?;
+        let done = self.run(&plan, commit)?;
         let row = |target: &Target| Row {
             policy: policy.to_owned(),
             hook: target.hook.clone(),
@@ -45,7 +45,7 @@ impl Locked {
             since: None,
         };
         let rows = plan.targets.iter().map(row).collect();
-        Ok(Loaded { rows, anew: Vec::new(), notes: Vec::new() })
+        Ok(Loaded { rows, anew: Vec::new(), notes: done.note().into_iter().collect() })
     }
 
     fn plan_back(

@@ -1,7 +1,7 @@
 //! The pin folder: whose it is, and one command at a time.
 
 use super::PolicyError;
-use super::dir::PolicyDir;
+use super::dir::{PolicyDir, names_in};
 use super::heal::Healed;
 use crate::net::{self, Interface};
 use rustix::fs::{FlockOperation, flock, fstatfs, statfs};
@@ -112,8 +112,13 @@ impl Locked {
     /// When the folder can't be read.
     pub(crate) fn policies(&self) -> Result<Vec<PolicyDir>, PolicyError> {
         let entries = self.entries()?;
-        let safe = entries.into_iter().filter(|dir| check_owner(dir.path()).is_ok());
-        Ok(safe.collect())
+        let mut ours = Vec::new();
+        for dir in entries {
+            if stranger(dir.path())?.is_none() {
+                ours.push(dir);
+            }
+        }
+        Ok(ours)
     }
 
     /// Whatever is in the folder, by name.
@@ -121,10 +126,8 @@ impl Locked {
         if self.lock.is_none() {
             return Ok(Vec::new());
         }
-        let entries = self.path.read_dir();
-        let entries = entries.map_err(|e| PolicyError::at("read", &self.path, &e))?;
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let names = names_in(&self.path);
+        let mut names = names.map_err(|e| PolicyError::at("read", &self.path, &e))?;
         names.sort();
         Ok(names.iter().map(|name| self.policy(name)).collect())
     }
@@ -143,9 +146,17 @@ impl Locked {
     }
 }
 
-/// Refuses a folder in which somebody else could put programs of their own: one that belongs to another
-/// user, that others may write to, or that is only a symbolic link.
+/// Refuses a folder in which somebody else could put programs of their own.
 pub(crate) fn check_owner(path: &Path) -> Result<(), PolicyError> {
+    stranger(path)?.map_or(Ok(()), Err)
+}
+
+/// Why a folder is not for us, if it is not: it belongs to another user, others may write to it, or it is only a
+/// symbolic link.
+///
+/// # Errors
+/// When it can't be looked at, which says nothing of it.
+pub(crate) fn stranger(path: &Path) -> Result<Option<PolicyError>, PolicyError> {
     let data = path.symlink_metadata().map_err(|e| PolicyError::at("look at", path, &e))?;
     let ours = rustix::process::geteuid().as_raw();
     let wrong = if data.is_symlink() {
@@ -157,10 +168,10 @@ pub(crate) fn check_owner(path: &Path) -> Result<(), PolicyError> {
     } else if data.mode() & 0o022 != 0 {
         format!("may be written to by others (mode {:o})", data.mode() & 0o777)
     } else {
-        return Ok(());
+        return Ok(None);
     };
-    Err(PolicyError::system(format!("the pin folder `{}` {wrong}", path.display()))
-        .help("`--pin DIR` names another; l4c makes it if it is not there"))
+    let refusal = PolicyError::system(format!("the pin folder `{}` {wrong}", path.display()));
+    Ok(Some(refusal.help("`--pin DIR` names another; l4c makes it if it is not there")))
 }
 
 fn bpffs(kind: impl Into<i64>, path: &Path) -> Result<(), PolicyError> {

@@ -61,33 +61,43 @@ pub struct Placed {
     pub not_native: Option<io::Error>,
 }
 
+/// A generation that runs.
+#[derive(Debug)]
+pub struct Done {
+    pub placed: Vec<Placed>,
+    /// Why something of what ran before is still there. The next command removes it.
+    pub left_over: Option<PolicyError>,
+}
+
 impl Locked {
-    /// Makes a generation whole, lets every link run it and makes it the current one. After an error everything
-    /// is as before.
-    pub(super) fn run(&self, plan: &Plan, commit: Commit) -> Result<Vec<Placed>, PolicyError> {
+    /// Makes a generation whole, lets every link run it and makes it the current one, which decides. After an
+    /// error everything is as before; what can't be removed afterwards is no error.
+    pub(super) fn run(&self, plan: &Plan, commit: Commit) -> Result<Done, PolicyError> {
         let Commit { number, record, pins } = commit;
         let dir = &plan.dir;
-        let staged = stage(dir, number, &record, &pins);
-        if let Err(error) = staged {
-            let gone = dir.remove_generation(number);
-            let gone = gone.and_then(|()| dir.current().map_or_else(|| dir.remove(), |_| Ok(())));
-            return Err(with(error, gone));
+        if let Err(error) = stage(dir, number, &record, &pins) {
+            return Err(with(error, dir.forget(number)));
         }
         let mut taken_off = Vec::new();
-        match self.place_all(plan, number, &record, &mut taken_off) {
+        let placed = self.place_all(plan, number, &record, &mut taken_off);
+        match placed.and_then(|placed| dir.switch(number).map(|()| placed)) {
             Ok(placed) => {
-                let again = |link| record.targets.iter().any(|target| target.link == link);
-                for link in plan.gone.iter().filter(|&&link| !again(link)) {
-                    dir.remove_entry(&link.to_string())?;
-                }
-                self.finish(dir, number, &record)?;
-                Ok(placed)
+                let cleared = self.forget_gone(plan, &record);
+                let left_over = cleared.and(self.finish(dir, number, &record)).err();
+                Ok(Done { placed, left_over })
             }
             Err(error) => {
                 let error = with(error, self.put_back(dir, number, &record));
                 Err(with(error, put_on_again(&taken_off)))
             }
         }
+    }
+
+    /// Removes links of interfaces that are not there any more.
+    fn forget_gone(&self, plan: &Plan, record: &Record) -> Result<(), PolicyError> {
+        let again = |link| record.targets.iter().any(|target| target.link == link);
+        let mut gone = plan.gone.iter().filter(|&&link| !again(link));
+        gone.try_for_each(|link| plan.dir.remove_entry(&link.to_string()))
     }
 
     fn place_all(
@@ -150,7 +160,16 @@ fn stage(dir: &PolicyDir, number: u64, record: &Record, pins: &Pins) -> Result<(
     for (fd, path) in &pins.0 {
         sys::pin(fd.as_fd(), path).map_err(|e| PolicyError::at("pin", path, &e))?;
     }
+    dir.name_hooks(record)?;
     record.pin(&dir.generation(number).join(names::INFO))
+}
+
+impl Done {
+    /// What the user should know of what is left over.
+    pub fn note(&self) -> Option<String> {
+        let why = self.left_over.as_ref()?;
+        Some(format!("the new rules run; the next command removes what is left of the old: {why}"))
+    }
 }
 
 /// The first error, and what went wrong when it was dealt with.

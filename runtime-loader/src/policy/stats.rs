@@ -55,7 +55,7 @@ impl Locked {
     /// The generation of a policy that runs.
     pub(crate) fn current(&self, dir: &PolicyDir) -> Result<(u64, Record), PolicyError> {
         self.healthy(dir.name())?;
-        let Some(current) = dir.current() else {
+        let Some(current) = dir.current()? else {
             let message = format!("no policy `{}` is loaded", dir.name());
             let names = self.names()?;
             let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };

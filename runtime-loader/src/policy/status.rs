@@ -90,14 +90,18 @@ impl Locked {
     pub fn rows(&self) -> Result<Vec<Row>, PolicyError> {
         let mut rows = Vec::new();
         for dir in self.policies()? {
-            rows.extend(self.rows_of(&dir, &dir.links()?).into_iter().map(|(_, row)| row));
+            rows.extend(self.rows_of(&dir, &dir.links()?)?.into_iter().map(|(_, row)| row));
         }
         Ok(rows)
     }
 
     /// The same for some links of a policy.
-    pub(crate) fn rows_of(&self, dir: &PolicyDir, links: &[LinkName]) -> Vec<(LinkName, Row)> {
-        let current = dir.current();
+    pub(crate) fn rows_of(
+        &self,
+        dir: &PolicyDir,
+        links: &[LinkName],
+    ) -> Result<Vec<(LinkName, Row)>, PolicyError> {
+        let current = dir.current()?;
         let record = current.and_then(|current| dir.record(current).ok());
         let row = |&link: &LinkName| {
             let hook = record.as_ref().and_then(|record| record.hook(record.hook_at(link)?));
@@ -125,7 +129,7 @@ impl Locked {
             };
             (link, row)
         };
-        links.iter().map(row).collect()
+        Ok(links.iter().map(row).collect())
     }
 
     fn interface_at(&self, link: LinkName) -> Option<&Interface> {

@@ -3,7 +3,7 @@
 use super::dir::PolicyDir;
 use super::links;
 use super::names::LinkName;
-use super::root::check_owner;
+use super::root::{check_owner, stranger};
 use super::{Locked, PolicyError, Row, State};
 
 /// What is to be taken off.
@@ -37,7 +37,8 @@ impl Locked {
             Unload::All => (None, &[][..]),
             Unload::Policy { name, ifaces } => (name, ifaces),
         };
-        if let Some(dir) = name.map(|name| self.policy(name)).filter(|dir| dir.path().exists()) {
+        let named = name.map(|name| self.policy(name));
+        if let Some(dir) = named.filter(|dir| dir.path().symlink_metadata().is_ok()) {
             check_owner(dir.path())?;
         }
         let links = self.link_names(ifaces)?;
@@ -56,7 +57,8 @@ impl Locked {
     /// What is in the pin folder and is no policy of ours.
     fn strangers(&self) -> Result<Vec<PolicyError>, PolicyError> {
         let entries = self.entries()?;
-        Ok(entries.iter().filter_map(|dir| check_owner(dir.path()).err()).collect())
+        let refused = entries.iter().map(|dir| stranger(dir.path()));
+        Ok(refused.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     /// Names of the links that hold programs to these interfaces.
@@ -81,7 +83,7 @@ impl Locked {
         if meant.is_empty() && !only.is_empty() {
             return Ok(());
         }
-        let mut taken = self.rows_of(dir, &meant);
+        let mut taken = self.rows_of(dir, &meant)?;
         if rest.is_empty() {
             dir.end()?;
         }
