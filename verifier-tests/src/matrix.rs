@@ -24,4 +24,4 @@ pub const MODULES: &str = "/modules";
 pub const RESULT: &str = "RESULT ";
 
 /// CPUs that a guest's kernel keeps per-CPU values for; one of them runs.
-pub const POSSIBLE_CPUS: u32 = 2;
+pub const CPUS: usize = 2;

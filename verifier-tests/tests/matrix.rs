@@ -3,7 +3,7 @@
 
 use l4c_verifier_tests::matrix::collect::collect;
 use l4c_verifier_tests::matrix::machine::Kernel;
-use l4c_verifier_tests::matrix::{POSSIBLE_CPUS, wire};
+use l4c_verifier_tests::matrix::{CPUS, wire};
 use l4c_verifier_tests::{installed, kernel, or_skip};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn packed() -> Result<&'static Packed, String> {
         println!("this kernel: {} in {:.1} s", bundle.summary(), start.elapsed().as_secs_f64());
         let files = [bundle.files(), wire::files()?].concat();
         let (verdicts, wire) = (bundle.summary(), wire::Done::ALL.summary());
-        let result = format!("verdicts: {verdicts}; cpus: {POSSIBLE_CPUS} possible; wire: {wire}");
+        let result = format!("verdicts: {verdicts}; cpus: 1 of {CPUS}; wire: {wire}");
         Ok(Packed { files, result })
     };
     PACKED.get_or_init(made).as_ref().map_err(Clone::clone)

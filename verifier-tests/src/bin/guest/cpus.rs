@@ -1,20 +1,23 @@
-//! Per-CPU values are kept for more than one CPU, else sums over CPUs are of one number.
+//! What is kept for each CPU is kept for more than one: else sums over CPUs are of one number.
 
 use crate::report::Report;
-use l4c_verifier_tests::matrix::POSSIBLE_CPUS;
+use l4c_verifier_tests::matrix::CPUS;
+use std::fs;
 
-const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
+const FOLDER: &str = "/sys/devices/system/cpu";
 
-/// Reads for how many CPUs this kernel keeps values.
+/// Reads which CPUs there may be in this machine, and which there are.
 ///
 /// # Errors
-/// When there are more or fewer than asked for.
+/// When those are others than asked for.
 pub fn check(_: &mut Report) -> Result<String, String> {
-    let list = std::fs::read_to_string(POSSIBLE).map_err(|e| format!("{POSSIBLE}: {e}"))?;
-    let wanted = format!("0-{}", POSSIBLE_CPUS - 1);
-    if list.trim() == wanted {
-        Ok(format!("{POSSIBLE_CPUS} possible"))
-    } else {
-        Err(format!("{POSSIBLE} is {list:?}, not {wanted:?}"))
+    let possible = format!("0-{}", CPUS - 1);
+    for (list, wanted) in [("possible", possible.as_str()), ("online", "0")] {
+        let path = format!("{FOLDER}/{list}");
+        let is = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+        if is.trim() != wanted {
+            return Err(format!("{path} is {is:?}, not {wanted:?}"));
+        }
     }
+    Ok(format!("1 of {CPUS}"))
 }
