@@ -1,6 +1,7 @@
 use super::archive::Archive;
 use super::bundle::{Bundle, Question};
 use super::judge::Outcome;
+use super::wire;
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,13 +11,15 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("l4c-matrix-{name}-{}", std::process::id()));
-        fs::create_dir_all(path.join("objects")).unwrap();
+        fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
     fn fill(&self, files: &[(String, Vec<u8>)]) {
         for (name, content) in files {
-            fs::write(self.0.join(name), content).unwrap();
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
         }
     }
 }
@@ -78,6 +81,50 @@ fn a_damaged_bundle_is_an_error() {
     folder.fill(&bundle().files());
     fs::remove_file(folder.0.join("objects/1")).unwrap();
     assert!(Bundle::read(&folder.0).unwrap_err().contains("objects/1"));
+}
+
+#[test]
+fn versions_come_out_as_they_went_in() {
+    let folder = Folder::new("versions");
+    folder.fill(&wire::files().unwrap());
+    let versions = wire::read(&folder.0).unwrap();
+    let [first, second] = versions.map(|object| {
+        let hook = object.hook(wire::HOOK).unwrap();
+        let rules = hook.rules.iter();
+        let mut rules: Vec<_> =
+            rules.map(|rule| (rule.name.clone(), rule.action.clone())).collect();
+        rules.sort();
+        (rules, hook.counters.len())
+    });
+    let rules = |even, odd| {
+        let rules = [
+            ("default", "pass"),
+            ("even", even),
+            ("listed", "drop"),
+            ("odd", odd),
+            ("sync", "pass"),
+        ];
+        (rules.map(|(name, action)| (name.to_owned(), action.to_owned())).to_vec(), 2)
+    };
+    assert_eq!(first, rules("drop", "pass"));
+    assert_eq!(second, rules("pass", "drop"));
+    fs::remove_file(folder.0.join("wire/b")).unwrap();
+    assert!(wire::read(&folder.0).unwrap_err().contains("wire/b"));
+}
+
+#[test]
+fn what_was_not_done_on_the_wire_is_not_said() {
+    let all = wire::Done::ALL;
+    let said = "2 modes, 4000 packets, 20 replacements, 10 healed";
+    assert_eq!(all.summary(), said);
+    for less in [
+        wire::Done { modes: 1, ..all },
+        wire::Done { packets: 2000, ..all },
+        wire::Done { replacements: 10, ..all },
+        wire::Done { healed: 9, ..all },
+    ] {
+        assert_ne!(less.summary(), said);
+    }
 }
 
 #[test]
