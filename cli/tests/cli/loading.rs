@@ -232,3 +232,16 @@ fn what_is_no_policy_of_ours_is_told_and_stays() {
     std::fs::remove_file(stranger).unwrap();
     assert!(std::fs::read_dir(&host.pin).unwrap().next().is_none());
 }
+
+#[test]
+fn what_runs_is_found_without_the_name_of_its_generation() {
+    let Some(host) = Host::new(edge()) else { return };
+    host.load(&[]).code(0);
+    host.load(&[]).code(0);
+    let before = host.run(&["status", "--format", "json"]).code(0).json();
+    std::fs::remove_file(host.pin.join("edge/cur-gen")).unwrap();
+    let after = host.run(&["status", "--format", "json"]).code(0).says("was finished").json();
+    assert_eq!(before, after);
+    assert!(host.pin.join("edge/edge/prog").exists());
+    host.run(&["rollback"]).code(0).prints("replaced");
+}

@@ -184,7 +184,8 @@ impl PolicyDir {
         self.remove_generation(number)?;
         match self.current()? {
             Some(current) => self.tidy(current, &self.record(current)?),
-            None => self.remove(),
+            None if self.generations()?.is_empty() => self.remove(),
+            None => Ok(()),
         }
     }
 

@@ -68,10 +68,12 @@ impl Locked {
             self.remove(dir)?;
             return Ok(Some("an interrupted unload was finished"));
         }
-        let current = dir.current()?;
-        let newer = |&number: &u64| current.is_none_or(|current| number > current);
         let mut said = None;
-        for number in dir.generations()?.into_iter().filter(newer) {
+        // The newest first: should `cur-gen` be missing, what the links run is found before what they ran.
+        for number in dir.generations()?.into_iter().rev() {
+            if dir.current()?.is_some_and(|current| number <= current) {
+                break;
+            }
             said = Some(self.settle(dir, number)?);
         }
         Ok(said)
