@@ -8,10 +8,11 @@
 //! | exit 0 | the new one runs | the same, and the pin folder holds what it has to and nothing else |
 //! | an error | the old one runs | the same |
 //! | an error of `unload` | old or nothing at each place | old everywhere, or nothing |
-//! | killed | old or new at each place | old everywhere or new everywhere |
+//! | killed, or nothing went well from then on | old or new at each place | old everywhere or new everywhere |
 //!
 //! "Old" is nothing where there was nothing before. Whatever came of it, a load must work then, and
-//! `unload --all` must leave nothing. `status` may fail, and must never change what runs. What runs is found by
+//! `unload --all` must leave nothing. `status` may fail, and must never change what runs but for what an
+//! interrupted command left, which it or the next command puts in order. What runs is found by
 //! iproute2 and bpftool, never asked of l4c.
 //!
 //! This is alone in its binary, so that what the kernel has afterwards and had not before is of this test.
@@ -37,7 +38,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use strace::{CALLS, End, Injection};
-use world::World;
+use world::{Versions, World};
 
 /// Threads that run commands, each on interfaces of its own. A run mostly waits for the kernel.
 const WORKERS: usize = 8;
@@ -45,32 +46,44 @@ const WORKERS: usize = 8;
 /// The kernel lets go of what nobody holds when it has time for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Every fault at every call that the scenarios' commands make.
-fn injections(world: &World<'_>) -> Result<Vec<(&'static Scenario, Injection)>, String> {
-    let mut all = Vec::new();
-    for scenario in &SCENARIOS {
-        let calls = world.calls(scenario).map_err(|e| format!("{}: {e}", scenario.name))?;
-        let counts = strace::counted(&calls);
-        for (names, faults) in CALLS {
-            for &call in names {
-                let count = counts.get(call).copied().unwrap_or_default();
-                for nth in 1..=count {
-                    let faults = faults.iter().map(|&fault| Injection { call, nth, fault });
-                    all.extend(faults.map(|injection| (scenario, injection)));
-                }
+/// A run to be made.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    scenario: &'static Scenario,
+    /// Where the command before is killed, if the scenario has one.
+    interruption: Option<Injection>,
+    injection: Injection,
+}
+
+/// Every fault at every call that the command of a scenario makes.
+fn jobs_of(world: &World<'_>, scenario: &'static Scenario) -> Result<Vec<Job>, String> {
+    let interruption = world.interruption(scenario)?;
+    let calls = world.calls(scenario, interruption)?;
+    let counts = strace::counted(&calls);
+    let mut jobs = Vec::new();
+    for (names, faults) in CALLS {
+        for &call in names {
+            for nth in 1..=counts.get(call).copied().unwrap_or_default() {
+                let job = |&fault| Job {
+                    scenario,
+                    interruption,
+                    injection: Injection { call, nth, fault },
+                };
+                jobs.extend(faults.iter().map(job));
             }
         }
     }
-    Ok(all)
+    Ok(jobs)
 }
 
 /// One run, and all that is asked of it afterwards.
-fn judge(world: &World<'_>, scenario: &'static Scenario, injection: Injection) -> Case {
+fn judge(world: &World<'_>, job: Job) -> Case {
+    let Job { scenario, interruption, injection } = job;
     let mut said = String::new();
-    let ran = world.prepare(scenario).and_then(|()| {
+    let ran = world.prepare(scenario, interruption).and_then(|found| {
         let ended = world.run(scenario, injection)?;
         said = format!("it ended by {:?} and said:\n{}", ended.end, ended.words);
-        let ran = outcome(world, scenario, ended.end)?;
+        let ran = outcome(world, job, found, ended.end)?;
         world.loads().map_err(|e| format!("the next load: {e}"))?;
         world.clear().map_err(|e| format!("unload --all: {e}"))?;
         Ok(ran)
@@ -82,23 +95,25 @@ fn judge(world: &World<'_>, scenario: &'static Scenario, injection: Injection) -
     Case { scenario, injection, ran }
 }
 
-/// What ran after a command that ended so, if that was right.
-fn outcome(world: &World<'_>, scenario: &Scenario, end: End) -> Result<Ran, String> {
+/// What ran after a command that ended so, if that was right; `found` ran before it.
+fn outcome(world: &World<'_>, job: Job, found: Versions, end: End) -> Result<Ran, String> {
+    let scenario = job.scenario;
+    let interrupted = job.interruption.is_some();
     let allowed: &[Ran] = match end {
         End::Exit(0) => &[Ran::New],
         // Refused, rules not read, not even started.
-        End::Exit(3 | 4 | 127) if !scenario.goes_onward => &[Ran::Old],
+        End::Exit(3 | 4 | 127) if !scenario.goes_onward && !job.injection.lasts() => &[Ran::Old],
         End::Exit(3 | 4 | 127) | End::Killed => &[Ran::Old, Ran::New],
         End::Exit(other) => return Err(format!("exit code {other}")),
     };
     let scene = |ran: Ran| if ran == Ran::Old { &scenario.before } else { &scenario.after };
     match allowed {
-        [only] if !scenario.is_interrupted => world.runs(scene(*only)),
-        _ => world.is_between(scenario),
+        [only] if !interrupted => world.runs(scene(*only)),
+        _ => world.is_between(found, &scenario.after),
     }
     .map_err(|e| format!("at once: {e}"))?;
     world.heal().map_err(|e| format!("the next command: {e}"))?;
-    let allowed = if scenario.is_interrupted { &[Ran::New] } else { allowed };
+    let allowed = if interrupted { &[Ran::New] } else { allowed };
     let ran = world.which(scenario)?;
     if !allowed.contains(&ran) && scenario.before != scenario.after {
         return Err(format!("after the next command the {ran:?} rules run"));
@@ -111,7 +126,7 @@ fn outcome(world: &World<'_>, scenario: &Scenario, end: End) -> Result<Ran, Stri
 fn work(
     number: usize,
     l4c: &Path,
-    jobs: &Mutex<Vec<(&'static Scenario, Injection)>>,
+    jobs: &Mutex<Vec<Job>>,
     cases: &Mutex<Vec<Case>>,
 ) -> Result<(), String> {
     let lab = Lab::new(2)?;
@@ -119,18 +134,23 @@ fn work(
         let world = World::new(&lab, l4c, &format!("f{}x{number}", std::process::id()))?;
         loop {
             let job = jobs.lock().map_err(|e| e.to_string())?.pop();
-            let Some((scenario, injection)) = job else { return Ok(()) };
-            let case = judge(&world, scenario, injection);
+            let Some(job) = job else { return Ok(()) };
+            let case = judge(&world, job);
             cases.lock().map_err(|e| e.to_string())?.push(case);
         }
     })
 }
 
-fn all_jobs(l4c: &Path) -> Result<Vec<(&'static Scenario, Injection)>, String> {
+fn all_jobs(l4c: &Path) -> Result<Vec<Job>, String> {
     let lab = Lab::new(2)?;
     lab.receiver.within(|| {
-        let name = format!("f{}", std::process::id());
-        injections(&World::new(&lab, l4c, &name)?)
+        let world = World::new(&lab, l4c, &format!("f{}", std::process::id()))?;
+        let mut jobs = Vec::new();
+        for scenario in &SCENARIOS {
+            let of = jobs_of(&world, scenario).map_err(|e| format!("{}: {e}", scenario.name))?;
+            jobs.extend(of);
+        }
+        Ok(jobs)
     })
 }
 

@@ -22,9 +22,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Loads that make the old state: a version of a policy, on the first so many interfaces.
     pub setup: &'static [(&'static str, Version, usize)],
-    /// After that `l4c load` of the second version on both interfaces is killed when it has updated the first,
-    /// so that each of them runs another version.
-    pub is_interrupted: bool,
+    /// After that another command is killed, at the last of its calls that begins so.
+    pub interrupted: Option<(&'static [&'static str], &'static str)>,
     pub command: &'static [&'static str],
     pub before: Scene,
     pub after: Scene,
@@ -37,10 +36,12 @@ const ONE: Runs = Some(("p", Version::One));
 const TWO: Runs = Some(("p", Version::Two));
 const OTHER: Runs = Some(("q", Version::One));
 
+const LOAD_ON_BOTH: &[&str] = &["load", "two.l4", "--policy", "p", "--iface", "b0", "b1"];
+
 const BASE: Scenario = Scenario {
     name: "",
     setup: &[("p", Version::One, 1)],
-    is_interrupted: false,
+    interrupted: None,
     command: &["load", "two.l4", "--policy", "p", "--iface", "b0"],
     before: [ONE, None],
     after: [TWO, None],
@@ -58,12 +59,12 @@ const OVER_OTHER: Scenario = Scenario {
 };
 
 /// All that is tried.
-pub const SCENARIOS: [Scenario; 11] = [
+pub const SCENARIOS: [Scenario; 15] = [
     Scenario { name: "first load", setup: &[], before: [None, None], ..BASE },
     Scenario { name: "replacement", ..BASE },
     Scenario {
         name: "replacement, interface added",
-        command: &["load", "two.l4", "--policy", "p", "--iface", "b0", "b1"],
+        command: LOAD_ON_BOTH,
         after: [TWO, TWO],
         ..BASE
     },
@@ -100,10 +101,44 @@ pub const SCENARIOS: [Scenario; 11] = [
     },
     Scenario { name: "status", command: &["status"], after: [ONE, ONE], ..ON_BOTH },
     Scenario {
-        name: "status after an interruption",
-        is_interrupted: true,
+        name: "status after half a replacement",
+        interrupted: Some((LOAD_ON_BOTH, "bpf(BPF_LINK_UPDATE")),
         command: &["status"],
         after: [ONE, ONE],
+        ..ON_BOTH
+    },
+    Scenario {
+        name: "status after most of it",
+        interrupted: Some((LOAD_ON_BOTH, "rename")),
+        command: &["status"],
+        ..ON_BOTH
+    },
+    Scenario {
+        name: "status after half a first load",
+        setup: &[],
+        interrupted: Some((LOAD_ON_BOTH, "bpf(BPF_LINK_CREATE")),
+        command: &["status"],
+        before: [None, None],
+        after: [None, None],
+        ..BASE
+    },
+    Scenario {
+        name: "status after half a takeover",
+        setup: &[("q", Version::One, 2)],
+        interrupted: Some((
+            &["load", "two.l4", "--policy", "p", "--replace", "--iface", "b0", "b1"],
+            "bpf(BPF_LINK_UPDATE",
+        )),
+        command: &["status"],
+        before: [OTHER, OTHER],
+        after: [OTHER, OTHER],
+        ..BASE
+    },
+    Scenario {
+        name: "status after half an unload",
+        interrupted: Some((&["unload", "--policy", "p"], "bpf(BPF_LINK_DETACH")),
+        command: &["status"],
+        after: [None, None],
         ..ON_BOTH
     },
 ];

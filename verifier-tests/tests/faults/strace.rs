@@ -5,14 +5,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What goes wrong at a system call.
+/// What goes wrong at a system call; with a `+` behind it, at all that follow too.
 pub type Fault = &'static str;
 
 const KILL: Fault = "SIGKILL";
 
 /// Calls that are the same to the kernel under two or three names, and what may go wrong there.
 pub const CALLS: [(&[&str], &[Fault]); 10] = [
-    (&["bpf"], &[KILL, "ENOMEM", "EPERM", "E2BIG"]),
+    (&["bpf"], &[KILL, "ENOMEM", "EPERM", "E2BIG", "ENOMEM+"]),
     (&["rename", "renameat", "renameat2"], &[KILL, "EPERM", "ENOSPC"]),
     (&["symlink", "symlinkat"], &[KILL, "EPERM", "ENOSPC"]),
     (&["mkdir", "mkdirat"], &[KILL, "EPERM", "ENOSPC"]),
@@ -24,12 +24,19 @@ pub const CALLS: [(&[&str], &[Fault]); 10] = [
     (&["flock"], &[KILL, "ENOLCK"]),
 ];
 
-/// The `nth` call of a name meets `fault`. None where nothing is to go wrong.
+/// The `nth` call of a name meets `fault`, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Injection {
     pub call: &'static str,
     pub nth: usize,
     pub fault: Fault,
+}
+
+impl Injection {
+    /// Nothing of what the command does after the fault goes well either, so that it can't take anything back.
+    pub fn lasts(self) -> bool {
+        self.fault.ends_with('+')
+    }
 }
 
 impl std::fmt::Display for Injection {
@@ -64,7 +71,8 @@ pub fn run(folder: &Path, command: &[&str], injection: Injection) -> Result<Ende
     let Injection { call, nth, fault } = injection;
     let how = if fault == KILL { "signal" } else { "error" };
     let trace = format!("trace={call}");
-    let inject = format!("inject={call}:{how}={fault}:when={nth}");
+    let (fault, on) = fault.strip_suffix('+').map_or((fault, ""), |fault| (fault, "+"));
+    let inject = format!("inject={call}:{how}={fault}:when={nth}{on}");
     let options = ["-o", "/dev/null", "-e", &trace, "-e", &inject, "--seccomp-bpf"];
     // With the filter the command stops at these calls only, which is faster; signals get lost with it.
     let options = if fault == KILL { &options[..6] } else { &options };
@@ -105,6 +113,19 @@ pub fn calls(folder: &Path, command: &[&str]) -> Result<Vec<String>, String> {
         return Err("strace counts calls by thread, and there are several".to_owned());
     }
     Ok(calls)
+}
+
+/// Kills a command at the last of these calls that begins so.
+pub fn at_last(calls: &[String], beginning: &str) -> Result<Injection, String> {
+    let last = calls.iter().rposition(|call| call.starts_with(beginning));
+    let last = last.ok_or_else(|| format!("no call of `{beginning}`: {calls:?}"))?;
+    let name = |call: &str| call.split('(').next().unwrap_or_default().to_owned();
+    let wanted = name(&calls[last]);
+    let names = CALLS.iter().flat_map(|(names, _)| names.iter());
+    let call = names.copied().find(|call| *call == wanted);
+    let call = call.ok_or_else(|| format!("`{wanted}` is not watched"))?;
+    let nth = calls[..=last].iter().filter(|call| name(call) == wanted).count();
+    Ok(Injection { call, nth, fault: KILL })
 }
 
 /// How often each name is called.

@@ -1,7 +1,7 @@
 //! The machine under test: two interfaces and a pin folder. What is found is found without l4c.
 
 use crate::report::Ran;
-use crate::scenario::{IFACES, Runs, Scenario, Scene, Version};
+use crate::scenario::{IFACES, Scenario, Scene, Version};
 use crate::strace::{self, Injection};
 use l4c_runtime::Object;
 use l4c_runtime::policy::{HookTarget, LoadRequest, State, Unload, XdpChoice};
@@ -15,9 +15,6 @@ use std::time::Duration;
 /// The kernel lets go of what nobody holds when it has time for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const LOAD_ON_BOTH: [&str; 7] =
-    ["load", "two.l4", "--policy", "p", "--iface", IFACES[0], IFACES[1]];
-
 /// Interfaces, a pin folder, the rules.
 pub struct World<'l> {
     lab: &'l Lab,
@@ -27,9 +24,10 @@ pub struct World<'l> {
     objects: [Object; 2],
     /// The kernel's fingerprints of the two versions' programs.
     tags: [String; 2],
-    /// Which call of bpf(2) of a load on both interfaces updates the second link, from 1.
-    last_update: usize,
 }
+
+/// Which version runs on each interface, of whichever policy.
+pub type Versions = [Option<Version>; IFACES.len()];
 
 /// A program on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +54,7 @@ impl<'l> World<'l> {
         let objects = [compiled(&texts[0])?, compiled(&texts[1])?];
         let l4c = l4c.display().to_string();
         let tags = [String::new(), String::new()];
-        let mut world =
-            Self { lab, l4c, folder, hook: hook.to_owned(), objects, tags, last_update: 0 };
+        let mut world = Self { lab, l4c, folder, hook: hook.to_owned(), objects, tags };
         for version in [Version::One, Version::Two] {
             world.load("p", version, 1)?;
             let found = world.programs()?[0].clone().ok_or("nothing runs after a load")?;
@@ -67,7 +64,6 @@ impl<'l> World<'l> {
             return Err("the two versions are one program".to_owned());
         }
         world.clear()?;
-        world.last_update = world.find_last_update()?;
         Ok(world)
     }
 
@@ -98,17 +94,34 @@ impl<'l> World<'l> {
         self.lab.pins.path().display().to_string()
     }
 
+    /// Where the command that comes before the scenario's own is killed.
+    pub fn interruption(&self, scenario: &Scenario) -> Result<Option<Injection>, String> {
+        let Some((words, beginning)) = scenario.interrupted else { return Ok(None) };
+        self.prepare(scenario, None)?;
+        let calls = strace::calls(&self.folder, &self.command(words, &self.pins()))?;
+        self.clear()?;
+        strace::at_last(&calls, beginning).map(Some)
+    }
+
     /// The calls that a scenario's command makes, undisturbed.
-    pub fn calls(&self, scenario: &Scenario) -> Result<Vec<String>, String> {
-        self.prepare(scenario)?;
+    pub fn calls(
+        &self,
+        scenario: &Scenario,
+        interruption: Option<Injection>,
+    ) -> Result<Vec<String>, String> {
+        self.prepare(scenario, interruption)?;
         let calls = strace::calls(&self.folder, &self.command(scenario.command, &self.pins()))?;
         self.is(&scenario.after)?;
         self.clear()?;
         Ok(calls)
     }
 
-    /// Makes the old state.
-    pub fn prepare(&self, scenario: &Scenario) -> Result<(), String> {
+    /// Makes the old state, and what an interrupted command made of it. Tells what runs.
+    pub fn prepare(
+        &self,
+        scenario: &Scenario,
+        interruption: Option<Injection>,
+    ) -> Result<Versions, String> {
         // A first load makes the pin folder too.
         match fs::remove_dir(self.lab.pins.path()) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -119,29 +132,15 @@ impl<'l> World<'l> {
         for (policy, version, ifaces) in scenario.setup {
             self.load(policy, *version, *ifaces)?;
         }
-        if scenario.is_interrupted { self.interrupt() } else { self.is(&scenario.before) }
-    }
-
-    /// Kills a load when it has updated one of two links.
-    fn interrupt(&self) -> Result<(), String> {
-        let pins = self.pins();
-        let command = self.command(&LOAD_ON_BOTH, &pins);
-        let injection = Injection { call: "bpf", nth: self.last_update, fault: "SIGKILL" };
-        strace::run(&self.folder, &command, injection)?;
-        match self.versions()? {
-            [Some(first), Some(second)] if first != second => Ok(()),
-            found => Err(format!("{found:?} runs after an update of one of two links")),
+        self.is(&scenario.before)?;
+        let Some(((words, _), injection)) = scenario.interrupted.zip(interruption) else {
+            return Ok(versions_of(&scenario.before));
+        };
+        let ended = strace::run(&self.folder, &self.command(words, &self.pins()), injection)?;
+        if ended.end != strace::End::Killed {
+            return Err(format!("{injection} did not end it: {}", ended.words));
         }
-    }
-
-    /// Which of the calls of bpf(2) updates the second of two links.
-    fn find_last_update(&self) -> Result<usize, String> {
-        self.load("p", Version::One, 2)?;
-        let calls = strace::calls(&self.folder, &self.command(&LOAD_ON_BOTH, &self.pins()))?;
-        self.clear()?;
-        let calls: Vec<String> = calls.into_iter().filter(|c| c.starts_with("bpf(")).collect();
-        let last = calls.iter().rposition(|call| call.starts_with("bpf(BPF_LINK_UPDATE"));
-        last.map(|at| at + 1).ok_or_else(|| format!("no link is updated: {calls:?}"))
+        self.versions()
     }
 
     /// Runs the scenario's command with a fault.
@@ -171,7 +170,7 @@ impl<'l> World<'l> {
         Ok([program(IFACES[0])?, program(IFACES[1])?])
     }
 
-    fn versions(&self) -> Result<[Option<Version>; IFACES.len()], String> {
+    fn versions(&self) -> Result<Versions, String> {
         let version = |program: Option<Program>| match program {
             None => Ok(None),
             Some(Program { tag, .. }) if tag == self.tags[0] => Ok(Some(Version::One)),
@@ -183,16 +182,13 @@ impl<'l> World<'l> {
     }
 
     /// On each interface one of two things runs, whatever happened a moment ago.
-    pub fn is_between(&self, scenario: &Scenario) -> Result<(), String> {
-        let version = |runs: Runs| runs.map(|(_, version)| version);
+    pub fn is_between(&self, found_before: Versions, after: &Scene) -> Result<(), String> {
+        let after = versions_of(after);
         until(PATIENCE, || {
             let found = self.versions()?;
             let mut wrong = Vec::new();
             for (at, iface) in IFACES.iter().enumerate() {
-                let (before, after) = (version(scenario.before[at]), version(scenario.after[at]));
-                // Where an interruption came before, each may still run what the interrupted load put there.
-                let other = scenario.is_interrupted.then_some(Some(Version::Two));
-                if found[at] != before && found[at] != after && Some(found[at]) != other {
+                if found[at] != found_before[at] && found[at] != after[at] {
                     wrong.push(format!("{iface} runs {:?}", found[at]));
                 }
             }
@@ -322,7 +318,7 @@ impl Drop for World<'_> {
     }
 }
 
-fn versions_of(scene: &Scene) -> [Option<Version>; IFACES.len()] {
+fn versions_of(scene: &Scene) -> Versions {
     scene.map(|runs| runs.map(|(_, version)| version))
 }
 
