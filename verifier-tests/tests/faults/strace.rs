@@ -62,6 +62,8 @@ pub struct Ended {
 fn strace(folder: &Path, options: &[&str], command: &[&str]) -> Result<Output, String> {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq"]).args(options).arg("--").args(command);
+    // Cargo's folders of libraries would be looked through first, call after call.
+    strace.env_remove("LD_LIBRARY_PATH");
     let output = strace.current_dir(folder).stdin(Stdio::null()).output();
     output.map_err(|e| format!("strace: {e}"))
 }
