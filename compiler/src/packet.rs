@@ -100,6 +100,9 @@ fn read_layers(
     Ok(headers)
 }
 
+/// One entry in a header's parentheses.
+type Entry = (Option<Name>, Option<S<Value>>);
+
 /// One header as written.
 fn read_layer(
     layer: &PacketLayer,
@@ -114,10 +117,22 @@ fn read_layer(
         return Err(vec![mistakes::unknown_header(&layer.name)]);
     };
     let mut header = Header::new(kind);
-    let set = layer.fields.iter().map(|(name, value)| {
-        names::set(&mut header, &layer.name, name.as_ref(), value.as_ref(), values)
-    });
-    all(set)?;
+    // Flags first: they say where the rest lies.
+    let is_flag = |(name, value): &&Entry| {
+        value.is_none() || name.as_ref().is_some_and(|name| name.node == "flags")
+    };
+    let (flags, others): (Vec<&Entry>, Vec<&Entry>) = layer.fields.iter().partition(is_flag);
+    let set = |header: &mut Header, entries: &[&Entry]| {
+        all(entries.iter().map(|(name, value)| {
+            names::set(header, &layer.name, name.as_ref(), value.as_ref(), values)
+        }))
+    };
+    let flags_set = set(&mut header, &flags);
+    header.grow();
+    for name in others.iter().filter_map(|(name, _)| name.as_ref()) {
+        names::announce(&mut header, &layer.name, &name.node);
+    }
+    all([flags_set, set(&mut header, &others)].into_iter())?;
     header.grow();
     Ok(header)
 }

@@ -34,10 +34,13 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("UDP", &["udp"]),
     ("ICMP", &["icmp"]),
     ("ICMPv6", &["icmp6"]),
-    (
-        "Protocols without fields of their own",
-        &["igmp", "ipip", "dccp", "gre", "esp", "ah", "ospf", "pim", "vrrp", "sctp", "udplite"],
-    ),
+    ("SCTP", &["sctp"]),
+    ("UDP-Lite", &["udplite"]),
+    ("DCCP", &["dccp"]),
+    ("GRE", &["gre"]),
+    ("IPsec", &["esp", "ah"]),
+    ("IGMP", &["igmp"]),
+    ("Protocols without fields of their own", &["ipip", "ospf", "pim", "vrrp"]),
 ];
 
 fn page_path() -> PathBuf {

@@ -3,6 +3,7 @@
 //! All of them are made by `etherparse` or written out byte by byte. Nothing here asks the compiler where
 //! a field lies: a wrong row of its table would then be wrong on both sides and no test would see it.
 
+mod carried;
 mod cut;
 pub(crate) mod extension;
 mod ip4;
@@ -49,6 +50,7 @@ pub fn packets() -> Vec<Packet> {
     ip4::add(&mut zoo);
     ip6::add(&mut zoo);
     transport::add(&mut zoo);
+    carried::add(&mut zoo);
     cut::add(&mut zoo);
     sizes::add(&mut zoo);
     zoo.packets

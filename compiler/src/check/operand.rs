@@ -226,6 +226,7 @@ fn needs_link(when: When) -> bool {
         | When::ProtoIs(_)
         | When::Ports
         | When::Header(_)
+        | When::Form(_)
         | When::Frag
         | When::Unparsed
         | When::Ext(_) => false,

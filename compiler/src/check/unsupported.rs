@@ -10,8 +10,8 @@ const FIELDS: &[&str] =
 /// First words under which every field is still missing.
 const GROUPS: &[&str] = &["dns", "inner"];
 
-/// First words of fields of which only the protocol is there, and groups within a header.
-const PREFIXES: &[&str] = &["gre.", "sctp.", "esp.", "ah.", "tcp.opt."];
+/// Groups within a header.
+const PREFIXES: &[&str] = &["tcp.opt."];
 
 /// Actions that are not there yet.
 pub(crate) const ACTIONS: &[&str] =

@@ -139,6 +139,8 @@ pub enum When {
     Ports,
     /// First fragment of this transport, its fixed header whole.
     Header(Transport),
+    /// First fragment of a transport whose first bytes say what stands behind them.
+    Form(Form),
     /// A fragment: IPv4 MF or offset ≠ 0, IPv6 fragment header saying the same.
     Frag,
     /// A header that its predecessor announced is cut or impossible.
@@ -158,9 +160,52 @@ pub enum Transport {
     Icmp,
     /// RFC 4443
     Icmp6,
+    /// RFC 9260
+    Sctp,
+    /// RFC 3828
+    UdpLite,
+    /// RFC 4340
+    Dccp,
+    /// RFC 2784, RFC 2890
+    Gre,
+    /// RFC 4303
+    Esp,
+    /// RFC 4302, behind IPv4; behind IPv6 it is [`Ext::Auth`].
+    Ah,
+    /// RFC 2236, RFC 3376
+    Igmp,
+}
+
+/// What the first two bytes of a transport header announce: they, masked, are `want`, and `len_bytes` bytes
+/// of the header are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Whose header.
+    pub transport: Transport,
+    /// From the header's start, at least [`Transport::header_bytes`].
+    pub len_bytes: u32,
+    /// Which bits of the first two bytes, in network order; 0 asks nothing.
+    pub mask: u16,
+    /// What they are.
+    pub want: u16,
 }
 
 impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Tcp,
+        Self::Udp,
+        Self::Icmp,
+        Self::Icmp6,
+        Self::Sctp,
+        Self::UdpLite,
+        Self::Dccp,
+        Self::Gre,
+        Self::Esp,
+        Self::Ah,
+        Self::Igmp,
+    ];
+
     /// IANA protocol number.
     #[must_use]
     pub const fn proto(self) -> u8 {
@@ -169,15 +214,25 @@ impl Transport {
             Self::Udp => 17,
             Self::Icmp => 1,
             Self::Icmp6 => 58,
+            Self::Sctp => 132,
+            Self::UdpLite => 136,
+            Self::Dccp => 33,
+            Self::Gre => 47,
+            Self::Esp => 50,
+            Self::Ah => 51,
+            Self::Igmp => 2,
         }
     }
 
-    /// Bytes of the fixed header.
+    /// Bytes of the fixed header. DCCP's is 16 bytes where its sequence numbers are long; its fields lie in
+    /// the first 12. GRE's is what stands in front of the parts that its flags announce.
     #[must_use]
     pub const fn header_bytes(self) -> u32 {
         match self {
             Self::Tcp => 20,
-            Self::Udp | Self::Icmp | Self::Icmp6 => 8,
+            Self::Sctp | Self::Dccp | Self::Ah => 12,
+            Self::Udp | Self::Icmp | Self::Icmp6 | Self::UdpLite | Self::Esp | Self::Igmp => 8,
+            Self::Gre => 4,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rows.
 
-use super::{At, Base, Ext, Field, Info, Place, Transport, Ty, When};
+use super::{At, Base, Ext, Field, Form, Info, Place, Transport, Ty, When};
 
 const fn bits(when: When, base: Base, off_bits: i16, width_bits: u8) -> Place {
     Place { when, at: At::Bits { base, off_bits, width_bits, shift: 0, add: 0 } }
@@ -28,6 +28,54 @@ const fn icmp(off_bits: i16, width: u8) -> Place {
 }
 const fn icmp6(off_bits: i16, width: u8) -> Place {
     head(Transport::Icmp6, off_bits, width)
+}
+const fn sctp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Sctp, off_bits, width)
+}
+const fn udplite(off_bits: i16, width: u8) -> Place {
+    head(Transport::UdpLite, off_bits, width)
+}
+const fn dccp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Dccp, off_bits, width)
+}
+const fn gre(off_bits: i16, width: u8) -> Place {
+    head(Transport::Gre, off_bits, width)
+}
+const fn esp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Esp, off_bits, width)
+}
+const fn ah(off_bits: i16, width: u8) -> Place {
+    head(Transport::Ah, off_bits, width)
+}
+const fn igmp(off_bits: i16, width: u8) -> Place {
+    head(Transport::Igmp, off_bits, width)
+}
+/// `width` bits that are there where the header's first two bytes, masked, are `want`; they end inside its
+/// first `len_bytes` bytes.
+const fn form(
+    transport: Transport,
+    off_bits: i16,
+    width: u8,
+    len_bytes: u32,
+    (mask, want): (u16, u16),
+) -> Place {
+    let form = Form { transport, len_bytes, mask, want };
+    bits(When::Form(form), Base::Transport, off_bits, width)
+}
+/// Identifier or number of an ICMP message of one of these types.
+const fn echo(off_bits: i16, types: (u16, u16)) -> Place {
+    form(Transport::Icmp, off_bits, 16, 8, types)
+}
+const fn echo6(off_bits: i16) -> Place {
+    form(Transport::Icmp6, off_bits, 16, 8, (0xfe00, 0x8000))
+}
+/// A group, in an IGMP message of one of these types.
+const fn group(types: (u16, u16)) -> Place {
+    form(Transport::Igmp, 32, 32, 8, types)
+}
+/// The word at 4, 8 or 12 bytes of a GRE header, where its flags say that it is there.
+const fn gre_word(off_bytes: u8, flags: (u16, u16)) -> Place {
+    form(Transport::Gre, off_bytes as i16 * 8, 32, off_bytes as u32 + 4, flags)
 }
 /// The same bits, counting 4-byte words.
 const fn words(place: Place) -> Place {
@@ -130,6 +178,58 @@ const ICMP6_TYPE: Names = &[
     ("neighbour_advert", 136),
     ("redirect", 137),
 ];
+
+const SCTP_CHUNK: Names = &[
+    ("data", 0),
+    ("init", 1),
+    ("init_ack", 2),
+    ("sack", 3),
+    ("heartbeat", 4),
+    ("heartbeat_ack", 5),
+    ("abort", 6),
+    ("shutdown", 7),
+    ("shutdown_ack", 8),
+    ("error", 9),
+    ("cookie_echo", 10),
+    ("cookie_ack", 11),
+    ("shutdown_complete", 14),
+];
+const DCCP_TYPE: Names = &[
+    ("request", 0),
+    ("response", 1),
+    ("data", 2),
+    ("ack", 3),
+    ("data_ack", 4),
+    ("close_req", 5),
+    ("close", 6),
+    ("reset", 7),
+    ("sync", 8),
+    ("sync_ack", 9),
+];
+const GRE_FLAGS: Names =
+    &[("csum", 0x10), ("routing", 0x08), ("key", 0x04), ("seq", 0x02), ("strict", 0x01)];
+const GRE_PROTO: Names = &[
+    ("ip", 0x0800),
+    ("teb", 0x6558),
+    ("ip6", 0x86dd),
+    ("ppp", 0x880b),
+    ("mpls", 0x8847),
+    ("erspan", 0x88be),
+    ("erspan3", 0x22eb),
+];
+const IGMP_TYPE: Names = &[
+    ("query", 0x11),
+    ("report_v1", 0x12),
+    ("report_v2", 0x16),
+    ("leave", 0x17),
+    ("report_v3", 0x22),
+];
+/// Types of ICMP with identifier and number, as the first two bytes of a message: 0 and 8, 13, 14.
+const ECHO: (u16, u16) = (0xf700, 0);
+const STAMP: (u16, u16) = (0xff00, 0x0d00);
+const STAMP_REPLY: (u16, u16) = (0xff00, 0x0e00);
+/// Whatever the first two bytes are.
+const ANY: (u16, u16) = (0, 0);
 
 macro_rules! rows {
     ($($name:literal $ty:ident [$($place:expr),+] $names:ident $doc:literal;)*) => {
@@ -259,24 +359,81 @@ rows! {
     "icmp" Presence [there(When::ProtoIs(1))] NO_NAMES "protocol 1";
     "icmp.type" Number [icmp(0, 8)] ICMP_TYPE "type";
     "icmp.code" Number [icmp(8, 8)] NO_NAMES "code";
-    "icmp.id" Number [icmp(32, 16)] NO_NAMES "identifier of echo and timestamp";
-    "icmp.seq" Number [icmp(48, 16)] NO_NAMES "sequence number of echo and timestamp";
+    "icmp.id" Number [echo(32, ECHO), echo(32, STAMP), echo(32, STAMP_REPLY)] NO_NAMES
+        "identifier; other types than echo and timestamp have none";
+    "icmp.seq" Number [echo(48, ECHO), echo(48, STAMP), echo(48, STAMP_REPLY)] NO_NAMES
+        "sequence number; other types than echo and timestamp have none";
     "icmp6" Presence [there(When::ProtoIs(58))] NO_NAMES "protocol 58";
     "icmp6.type" Number [icmp6(0, 8)] ICMP6_TYPE "type";
     "icmp6.code" Number [icmp6(8, 8)] NO_NAMES "code";
-    "icmp6.id" Number [icmp6(32, 16)] NO_NAMES "identifier of echo";
-    "icmp6.seq" Number [icmp6(48, 16)] NO_NAMES "sequence number of echo";
+    "icmp6.id" Number [echo6(32)] NO_NAMES "identifier; other types than echo have none";
+    "icmp6.seq" Number [echo6(48)] NO_NAMES "sequence number; other types than echo have none";
 
-    // protocols without fields of their own yet
-    "igmp" Presence [there(When::ProtoIs(2))] NO_NAMES "protocol 2";
-    "ipip" Presence [there(When::ProtoIs(4))] NO_NAMES "protocol 4";
+    // SCTP
+    "sctp" Presence [there(When::ProtoIs(132))] NO_NAMES "protocol 132";
+    "sctp.sport" Port [sctp(0, 16)] NO_NAMES "source port";
+    "sctp.dport" Port [sctp(16, 16)] NO_NAMES "destination port";
+    "sctp.vtag" Number [sctp(32, 32)] NO_NAMES "verification tag";
+    "sctp.checksum" Number [sctp(64, 32)] NO_NAMES "checksum as sent";
+    "sctp.chunk" Number [form(Transport::Sctp, 96, 8, 16, ANY)] SCTP_CHUNK
+        "type of the first chunk, whose first 4 bytes must be there";
+
+    // UDP-Lite
+    "udplite" Presence [there(When::ProtoIs(136))] NO_NAMES "protocol 136";
+    "udplite.sport" Port [udplite(0, 16)] NO_NAMES "source port";
+    "udplite.dport" Port [udplite(16, 16)] NO_NAMES "destination port";
+    "udplite.cover" Number [udplite(32, 16)] NO_NAMES
+        "bytes that the checksum covers, from the header's start; 0 is all";
+    "udplite.checksum" Number [udplite(48, 16)] NO_NAMES "checksum as sent";
+
+    // DCCP
     "dccp" Presence [there(When::ProtoIs(33))] NO_NAMES "protocol 33";
+    "dccp.sport" Port [dccp(0, 16)] NO_NAMES "source port";
+    "dccp.dport" Port [dccp(16, 16)] NO_NAMES "destination port";
+    "dccp.type" Number [dccp(67, 4)] DCCP_TYPE "packet type";
+
+    // GRE: RFC 2784, RFC 2890, and the routing bit of RFC 1701, which brings the checksum's word with it
     "gre" Presence [there(When::ProtoIs(47))] NO_NAMES "protocol 47";
+    "gre.flags" Flags [gre(0, 5)] GRE_FLAGS "which parts follow, the first five bits";
+    "gre.version" Number [gre(13, 3)] NO_NAMES "0, or 1 for PPTP";
+    "gre.proto" Number [gre(16, 16)] GRE_PROTO "EtherType of what is carried";
+    "gre.checksum" Number [form(Transport::Gre, 32, 16, 8, (0x8007, 0x8000))] NO_NAMES
+        "checksum as sent, of version 0 with the flag `csum`";
+    "gre.key" Number [
+        gre_word(4, (0xe007, 0x2000)),
+        gre_word(8, (0xa007, 0xa000)),
+        gre_word(8, (0xe007, 0x6000))
+    ] NO_NAMES "key, of version 0 with the flag `key`";
+    "gre.seq" Number [
+        gre_word(4, (0xf007, 0x1000)),
+        gre_word(8, (0xf007, 0x3000)),
+        gre_word(8, (0xb007, 0x9000)),
+        gre_word(8, (0xf007, 0x5000)),
+        gre_word(12, (0xb007, 0xb000)),
+        gre_word(12, (0xf007, 0x7000))
+    ] NO_NAMES "sequence number, of version 0 with the flag `seq`";
+
+    // IPsec
     "esp" Presence [there(When::ProtoIs(50))] NO_NAMES "protocol 50";
+    "esp.spi" Number [esp(0, 32)] NO_NAMES "security parameters index";
+    "esp.seq" Number [esp(32, 32)] NO_NAMES "sequence number, its low 32 bits";
     "ah" Presence [there(When::ProtoIs(51))] NO_NAMES "protocol 51 of IPv4; behind IPv6, ip6.ah";
+    "ah.next" Number [ah(0, 8)] PROTO_NAMES "protocol behind it, IPv4 only";
+    "ah.spi" Number [ah(32, 32)] NO_NAMES "security parameters index, IPv4 only";
+    "ah.seq" Number [ah(64, 32)] NO_NAMES "sequence number, its low 32 bits, IPv4 only";
+
+    // IGMP
+    "igmp" Presence [there(When::ProtoIs(2))] NO_NAMES "protocol 2";
+    "igmp.type" Number [igmp(0, 8)] IGMP_TYPE "type";
+    "igmp.group" Addr4 [
+        group((0xff00, 0x1100)),
+        group((0xff00, 0x1200)),
+        group((0xfe00, 0x1600))
+    ] NO_NAMES "group of a query, a leave, or a report of version 1 or 2";
+
+    // protocols without fields of their own
+    "ipip" Presence [there(When::ProtoIs(4))] NO_NAMES "protocol 4";
     "ospf" Presence [there(When::ProtoIs(89))] NO_NAMES "protocol 89";
     "pim" Presence [there(When::ProtoIs(103))] NO_NAMES "protocol 103";
     "vrrp" Presence [there(When::ProtoIs(112))] NO_NAMES "protocol 112";
-    "sctp" Presence [there(When::ProtoIs(132))] NO_NAMES "protocol 132";
-    "udplite" Presence [there(When::ProtoIs(136))] NO_NAMES "protocol 136";
 }

@@ -71,6 +71,7 @@ pub fn question(when: When) -> (u64, u64) {
         When::ProtoIs(proto) => (PROTO_MASK | KNOWN, u64::from(proto) | KNOWN),
         When::Ports => flag(PORTS),
         When::Header(t) => (PROTO_MASK | KNOWN | L4, u64::from(t.proto()) | KNOWN | L4),
+        When::Form(form) => question(When::Header(form.transport)),
         When::Frag => flag(FRAG),
         When::Unparsed => flag(UNPARSED),
         When::Ext(ext) => flag(ext_bit(ext)),
@@ -89,6 +90,7 @@ pub const fn header_bytes(when: When) -> u32 {
         When::ArpEthIp4 => 28,
         When::Ports => 4,
         When::Header(t) => t.header_bytes(),
+        When::Form(form) => form.len_bytes,
         When::Always
         | When::TypeIp4
         | When::TypeIp6

@@ -54,7 +54,12 @@ impl Needs {
 
     fn add_when(&mut self, when: When) {
         match when {
-            When::Proto | When::ProtoIs(_) | When::Header(_) | When::Frag | When::Ext(_) => {
+            When::Proto
+            | When::ProtoIs(_)
+            | When::Header(_)
+            | When::Form(_)
+            | When::Frag
+            | When::Ext(_) => {
                 self.transport = true;
             }
             When::Ports => (self.transport, self.ports) = (true, true),

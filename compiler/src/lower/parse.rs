@@ -5,7 +5,7 @@ use super::layout::{
     TAG2, TYPE_ARP, TYPE_IP4, TYPE_IP6, UNPARSED, ext_bit,
 };
 use super::needs::Needs;
-use crate::fields::{Ext, MAX_EXT_HEADERS, TAG_TYPES};
+use crate::fields::{Ext, MAX_EXT_HEADERS, TAG_TYPES, Transport};
 use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
 use l4c_manifest::Start;
 
@@ -281,7 +281,14 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         // (protocol, bytes of its fixed header, where to if they are there)
         let table = [(6u64, 20, with_ports), (17, 8, with_ports), (1, 8, whole), (58, 8, whole)];
         let rare = [(136u64, 8, with_ports), (132, 12, with_ports), (33, 12, with_ports)];
-        for (number, bytes, there) in table.into_iter().chain(rare) {
+        // Only whether they are cut is asked of these.
+        let portless: &[Transport] = if self.needs.unparsed {
+            &[Transport::Gre, Transport::Esp, Transport::Ah, Transport::Igmp]
+        } else {
+            &[]
+        };
+        let portless = portless.iter().map(|t| (u64::from(t.proto()), t.header_bytes(), whole));
+        for (number, bytes, there) in table.into_iter().chain(rare).chain(portless) {
             let [hit, miss] = [(); 2].map(|()| self.b.new_block());
             self.b.br_imm(Cond::Eq, proto, number, hit, miss);
             self.b.switch_to(hit);

@@ -3,7 +3,7 @@
 use super::FuncBuilder;
 use super::layout::{self, L3, L4, PROTO_MASK};
 use super::value::{Bits, Extract};
-use crate::fields::{At, Base, Info, Place, Ty, When};
+use crate::fields::{At, Base, Form, Info, Place, Ty, When};
 use crate::hir::{Atom, AtomTest, Layer, Operand, Pred, SetId};
 use crate::ranges::{Ranges, max_value};
 use l4c_ir::{BinOp, Block, Cond, Value, Width};
@@ -155,6 +155,15 @@ impl FuncBuilder<'_, '_> {
                 self.b.br_imm(Cond::Eq, found, want, next, no);
                 self.b.switch_to(next);
             }
+        }
+        if let When::Form(Form { mask, want, .. }) = when
+            && mask != 0
+        {
+            let first = self.b.load_be(ptr, 0, Width::B2);
+            let asked = self.b.binary_imm(BinOp::And, first, u64::from(mask));
+            let next = self.b.new_block();
+            self.b.br_imm(Cond::Eq, asked, u64::from(want), next, no);
+            self.b.switch_to(next);
         }
         Header { ptr, len_bytes, before_bits }
     }

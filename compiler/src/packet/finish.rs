@@ -56,15 +56,37 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         Kind::Transport(Transport::Udp) => "udp.checksum",
         Kind::Transport(Transport::Icmp) => "icmp.checksum",
         Kind::Transport(Transport::Icmp6) => "icmp6.checksum",
-        Kind::Eth | Kind::Vlan | Kind::Arp | Kind::Ip6 | Kind::Ext(_) | Kind::Payload => return,
+        Kind::Transport(Transport::Sctp) => "sctp.checksum",
+        Kind::Transport(Transport::UdpLite) => "udplite.checksum",
+        Kind::Transport(Transport::Dccp) => "dccp.checksum",
+        Kind::Transport(Transport::Igmp) => "igmp.checksum",
+        Kind::Transport(Transport::Gre) if header.bytes[0] & 0x80 != 0 => "gre.checksum",
+        Kind::Transport(Transport::Gre | Transport::Esp | Transport::Ah)
+        | Kind::Eth
+        | Kind::Vlan
+        | Kind::Arp
+        | Kind::Ip6
+        | Kind::Ext(_)
+        | Kind::Payload => return,
     };
     let mut data = match header.kind {
-        Kind::Transport(transport @ (Transport::Tcp | Transport::Udp | Transport::Icmp6)) => {
-            network.map_or_else(Vec::new, |network| {
-                pseudo_header(network, transport, header.bytes.len() + behind.len())
-            })
-        }
-        Kind::Transport(Transport::Icmp)
+        Kind::Transport(
+            transport @ (Transport::Tcp
+            | Transport::Udp
+            | Transport::Icmp6
+            | Transport::UdpLite
+            | Transport::Dccp),
+        ) => network.map_or_else(Vec::new, |network| {
+            pseudo_header(network, transport, header.bytes.len() + behind.len())
+        }),
+        Kind::Transport(
+            Transport::Icmp
+            | Transport::Sctp
+            | Transport::Gre
+            | Transport::Esp
+            | Transport::Ah
+            | Transport::Igmp,
+        )
         | Kind::Eth
         | Kind::Vlan
         | Kind::Arp
@@ -73,13 +95,21 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         | Kind::Ext(_)
         | Kind::Payload => Vec::new(),
     };
+    let in_front = data.len();
     data.extend(&header.bytes);
     if header.kind != Kind::Ip4 {
         data.extend(behind);
     }
+    if header.kind == Kind::Transport(Transport::UdpLite) {
+        let cover = usize::from(u16::from_be_bytes([header.bytes[4], header.bytes[5]]));
+        data.truncate(if cover == 0 { data.len() } else { in_front + cover });
+    }
+    if header.kind == Kind::Transport(Transport::Sctp) {
+        return fill(header, name, u128::from(crc32c(&data).swap_bytes()));
+    }
     let sum = match internet_checksum(&data) {
         // Zero says that there is none (RFC 768).
-        0 if header.kind == Kind::Transport(Transport::Udp) => 0xffff,
+        0 if matches!(header.kind, Kind::Transport(Transport::Udp | Transport::UdpLite)) => 0xffff,
         sum => sum,
     };
     fill(header, name, u128::from(sum));
@@ -92,6 +122,15 @@ fn pseudo_header(network: &Header, transport: Transport, len_bytes: usize) -> Ve
     out.extend((len_bytes as u64).to_be_bytes());
     out.extend([0, transport.proto()]);
     out
+}
+
+/// RFC 9260, appendix A: the sum's lowest byte is sent first.
+pub(super) fn crc32c(data: &[u8]) -> u32 {
+    !data.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0x82f6_3b78 }
+        })
+    })
 }
 
 /// RFC 1071.

@@ -59,6 +59,19 @@ pub(super) const FORMS: &[Form] = &[
     ("udp", Kind::Transport(Transport::Udp), &[156, 64, 0, 9, 0, 0, 0, 0]),
     ("icmp", Kind::Transport(Transport::Icmp), &[8, 0, 0, 0, 0, 0, 0, 0]),
     ("icmp6", Kind::Transport(Transport::Icmp6), &[128, 0, 0, 0, 0, 0, 0, 0]),
+    // Behind the common header a chunk that may stand alone: cookie ack.
+    (
+        "sctp",
+        Kind::Transport(Transport::Sctp),
+        &[156, 64, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 11, 0, 0, 4],
+    ),
+    ("udplite", Kind::Transport(Transport::UdpLite), &[156, 64, 0, 9, 0, 0, 0, 0]),
+    // Data, with a sequence number of 24 bits.
+    ("dccp", Kind::Transport(Transport::Dccp), &[156, 64, 0, 9, 3, 0, 0, 0, 4, 0, 0, 1]),
+    ("gre", Kind::Transport(Transport::Gre), &[0; 4]),
+    ("esp", Kind::Transport(Transport::Esp), &[0, 0, 1, 0, 0, 0, 0, 1]),
+    // A general query of version 2.
+    ("igmp", Kind::Transport(Transport::Igmp), &[0x11, 100, 0, 0, 0, 0, 0, 0]),
     ("payload", Kind::Payload, &[]),
 ];
 
@@ -155,8 +168,23 @@ impl Header {
                 (8 + 8 * byte(1), 0)
             }
             Kind::Ext(Ext::Auth) => (4 * (byte(1) + 2), 0),
+            Kind::Transport(Transport::Gre) => {
+                let [checksum_or_routing, key, seq] =
+                    [0xc0, 0x20, 0x10].map(|bits| usize::from(byte(0) & bits != 0));
+                (4 + 4 * (checksum_or_routing + key + seq), 0)
+            }
             Kind::Ext(Ext::Fragment)
-            | Kind::Transport(Transport::Udp | Transport::Icmp | Transport::Icmp6)
+            | Kind::Transport(
+                Transport::Udp
+                | Transport::Icmp
+                | Transport::Icmp6
+                | Transport::Sctp
+                | Transport::UdpLite
+                | Transport::Dccp
+                | Transport::Esp
+                | Transport::Ah
+                | Transport::Igmp,
+            )
             | Kind::Eth
             | Kind::Vlan
             | Kind::Arp

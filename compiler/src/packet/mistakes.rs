@@ -21,10 +21,7 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// Headers that there will be.
-const LATER: &[&str] = &[
-    "dns", "sctp", "gre", "esp", "udplite", "dccp", "vxlan", "gue", "igmp", "ipip", "ospf", "pim",
-    "vrrp",
-];
+const LATER: &[&str] = &["dns", "vxlan", "gue", "ipip", "ospf", "pim", "vrrp"];
 
 pub(super) fn unknown_header(name: &Name) -> Diag {
     let word = name.node.as_str();

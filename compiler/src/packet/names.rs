@@ -3,7 +3,7 @@
 use super::Values;
 use super::header::{Header, Kind};
 use super::mistakes;
-use crate::fields::{At, Base, Ext, FIELDS, Field, Place, Transport, Ty, When};
+use crate::fields::{At, Base, Ext, FIELDS, Field, Form, PORT_PROTOS, Place, Transport, Ty, When};
 use crate::ranges::max_value;
 use l4c_grammar::{Diag, Name, S, Value};
 
@@ -58,15 +58,14 @@ static EXTRA: &[Field] = rows! {
     "frag.id" Number [FRAG, Net, 32, 32] "identification";
     "dstopts.next" Number [DSTOPTS, Net, 0, 8] "next header";
     "dstopts.len" Number [DSTOPTS, Net, 8, 8] "units of 8 bytes behind the first";
-    "ah.next" Number [AH, Net, 0, 8] "next header";
     "ah.len" Number [AH, Net, 8, 8] "units of 4 bytes, less 2";
-    "ah.spi" Number [AH, Net, 32, 32] "security parameters index";
-    "ah.seq" Number [AH, Net, 64, 32] "sequence number";
     "mh.next" Number [MH, Net, 0, 8] "next header";
     "mh.len" Number [MH, Net, 8, 8] "units of 8 bytes behind the first";
     "mh.type" Number [MH, Net, 16, 8] "message type";
     "icmp.checksum" Number [When::Header(Transport::Icmp), Transport, 16, 16] "checksum as sent";
     "icmp6.checksum" Number [When::Header(Transport::Icmp6), Transport, 16, 16] "checksum as sent";
+    "dccp.checksum" Number [When::Header(Transport::Dccp), Transport, 48, 16] "checksum as sent";
+    "igmp.checksum" Number [When::Header(Transport::Igmp), Transport, 16, 16] "checksum as sent";
 };
 
 /// `payload(N)`
@@ -83,9 +82,13 @@ fn lies_in(when: When, kind: Kind) -> bool {
         When::Ip4 => kind == Kind::Ip4,
         When::Ip6 => kind == Kind::Ip6,
         When::Ports => {
-            matches!(kind, Kind::Transport(Transport::Tcp | Transport::Udp))
+            let with_ports = PORT_PROTOS.iter().map(|(proto, _)| *proto);
+            matches!(kind, Kind::Transport(t) if with_ports.into_iter().any(|p| p == t.proto()))
         }
+        // One header, whichever IP it stands behind.
+        When::Header(Transport::Ah) => kind == Kind::Ext(Ext::Auth),
         When::Header(transport) => kind == Kind::Transport(transport),
+        When::Form(form) => kind == Kind::Transport(form.transport),
         When::Ext(ext) => kind == Kind::Ext(ext),
         When::Always
         | When::TypeIp4
@@ -107,9 +110,17 @@ fn off_bits(place: Place) -> Option<(usize, usize)> {
     Some((usize::try_from(off_bits - tag_bits).ok()?, usize::from(width_bits)))
 }
 
-/// A row and its place in a header of `kind`.
-fn place_in(field: &'static Field, kind: Kind) -> Option<(&'static Field, Place)> {
-    let place = *field.places.iter().find(|place| lies_in(place.when, kind))?;
+/// Does the header announce a part that is there only if announced?
+fn announced(header: &Header, when: When) -> bool {
+    let When::Form(Form { mask, want, .. }) = when else { return true };
+    let first = header.bytes.first_chunk().map_or(0, |first| u16::from_be_bytes(*first));
+    first & mask == want
+}
+
+/// A row and its place in a header: the one that the header announces, or the first.
+fn place_in(field: &'static Field, header: &Header) -> Option<(&'static Field, Place)> {
+    let lying = || field.places.iter().filter(|place| lies_in(place.when, header.kind));
+    let place = *lying().find(|place| announced(header, place.when)).or_else(|| lying().next())?;
     off_bits(place)?;
     // `src` of an IPv4 header takes IPv4 addresses only: the row that is this one place knows.
     let own = FIELDS.iter().find(|row| row.ty != Ty::Addr && row.places == [place]);
@@ -121,17 +132,31 @@ fn rows() -> impl Iterator<Item = &'static Field> {
 }
 
 /// The row that `word` means inside a header written `header`.
-fn find(header: &str, kind: Kind, word: &str) -> Option<(&'static Field, Place)> {
-    let full = format!("{header}.{word}");
-    rows().find_map(|field| (field.name == full).then(|| place_in(field, kind)).flatten()).or_else(
-        || FIELDS.iter().find_map(|f| (f.name == word).then(|| place_in(f, kind)).flatten()),
-    )
+fn find(layer: &str, header: &Header, word: &str) -> Option<(&'static Field, Place)> {
+    let full = format!("{layer}.{word}");
+    rows().find_map(|f| (f.name == full).then(|| place_in(f, header)).flatten()).or_else(|| {
+        FIELDS.iter().find_map(|f| (f.name == word).then(|| place_in(f, header)).flatten())
+    })
+}
+
+/// Sets the flag of GRE that announces the part called `word`, and makes room for it.
+pub(super) fn announce(header: &mut Header, layer: &Name, word: &str) {
+    if header.kind != Kind::Transport(Transport::Gre) {
+        return;
+    }
+    if let Some((_, Place { when: when @ When::Form(form), .. })) = find(&layer.node, header, word)
+        && !announced(header, when)
+    {
+        // The first place of each is the one whose own flag alone is set.
+        header.put(0, 16, current_bits(header, 0, 16) | u128::from(form.want));
+        header.grow();
+    }
 }
 
 /// Words that may stand in a header written `header`.
 pub(super) fn words(header: &str, kind: Kind) -> Vec<&'static str> {
     let mut words: Vec<_> = rows()
-        .filter(|field| place_in(field, kind).is_some())
+        .filter(|field| place_in(field, &Header::new(kind)).is_some())
         .map(|field| {
             field.name.strip_prefix(header).and_then(|f| f.strip_prefix('.')).unwrap_or(field.name)
         })
@@ -172,7 +197,7 @@ pub(super) fn set(
             layer,
         )]);
     };
-    let found = find(&layer.node, header.kind, &name.node);
+    let found = find(&layer.node, header, &name.node);
     let (place, raw) = match (found, value) {
         (Some((field, place)), Some(value)) => (place, raw(field, place, value, values)?),
         (Some((field, place)), None) if field.ty == Ty::Bit => (place, 1),
@@ -197,7 +222,7 @@ fn set_flag(
 ) -> Result<(), Vec<Diag>> {
     let known = FIELDS.iter().filter(|field| field.ty == Ty::Flags).find_map(|field| {
         let (_, bit) = field.names.iter().find(|(word, _)| *word == name.node)?;
-        let (_, place) = place_in(field, header.kind)?;
+        let (_, place) = place_in(field, header)?;
         Some((place, u128::from(*bit)))
     });
     let Some((place, bit)) = known else {
@@ -215,7 +240,11 @@ fn set_flag(
 /// The bits of a place as they are.
 fn current(header: &Header, place: Place) -> u128 {
     let (off, width) = off_bits(place).unwrap_or((0, 0));
-    (off..off + width).fold(0, |value, at| {
+    current_bits(header, off, width)
+}
+
+fn current_bits(header: &Header, off_bits: usize, width_bits: usize) -> u128 {
+    (off_bits..off_bits + width_bits).fold(0, |value, at| {
         let byte = header.bytes.get(at / 8).copied().unwrap_or(0);
         value << 1 | u128::from(byte >> (7 - at % 8) & 1)
     })
@@ -269,11 +298,12 @@ pub(super) fn change(
     for place in field.places {
         let nth = usize::from(place.when == When::Tag2);
         let holder = headers.iter_mut().filter(|h| lies_in(place.when, h.kind)).nth(nth);
-        if let Some((header, (field, _))) =
-            holder.and_then(|h| place_in(field, h.kind).map(|found| (h, found)))
+        if let Some((header, (field, place))) =
+            holder.and_then(|h| place_in(field, h).map(|found| (h, found)))
+            && (header.kind != Kind::Transport(Transport::Gre) || announced(header, place.when))
         {
-            let raw = raw(field, *place, value, values)?;
-            put(header, *place, raw);
+            let raw = raw(field, place, value, values)?;
+            put(header, place, raw);
             return Ok(());
         }
     }
@@ -299,7 +329,7 @@ fn change_type(
 
 /// Sets the row called `name`, unless it was given. Used for what is filled in: `raw` are the bits.
 pub(super) fn fill(header: &mut Header, name: &str, raw: u128) {
-    let found = rows().find_map(|f| (f.name == name).then(|| place_in(f, header.kind)).flatten());
+    let found = rows().find_map(|f| (f.name == name).then(|| place_in(f, header)).flatten());
     if let Some((_, place)) = found
         && !is_given(header, place)
         && let Some((off, width)) = off_bits(place)

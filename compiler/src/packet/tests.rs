@@ -233,6 +233,62 @@ fn headers_announce_what_follows() {
     assert_eq!(fragment[56..62], [5, 0xc9, 0, 0, 0, 7]);
 }
 
+/// Everything behind the IPv4 header.
+fn behind_ip(text: &str) -> Vec<u8> {
+    socket(text)[20..].to_vec()
+}
+
+#[test]
+fn parts_of_gre_lie_where_its_flags_say() {
+    assert_eq!(xdp("gre")[23], 47);
+    assert_eq!(behind_ip("gre(proto 2048)"), [0, 0, 8, 0]);
+    assert_eq!(behind_ip("gre(key 5)"), [0x20, 0, 0, 0, 0, 0, 0, 5]);
+    assert_eq!(behind_ip("gre(flags (key|seq))"), [0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let both = [0x30, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 9];
+    assert_eq!(behind_ip("gre(seq 9, key 5)"), both);
+    assert_eq!(behind_ip("gre(key 5, seq)  with gre.seq = 9"), both);
+    // The checksum stands in front of them, whatever was written first, and counts what follows.
+    let summed = behind_ip("gre(key 5, csum, seq 9) / \"data\"");
+    assert_eq!(summed[..4], [0xb0, 0, 0, 0]);
+    assert_eq!((&summed[6..8], &summed[8..16]), (&[0, 0][..], &[0, 0, 0, 5, 0, 0, 0, 9][..]));
+    let sum: u64 = summed.chunks(2).map(|two| u64::from(two[0]) << 8 | u64::from(two[1])).sum();
+    assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
+    assert_eq!(behind_ip("gre(checksum 7)"), [0x80, 0, 0, 0, 0, 7, 0, 0]);
+    assert_eq!(codes("gre with gre.key = 5", HookKind::Xdp), ["E0503"]);
+}
+
+#[test]
+fn other_transports_have_their_checksums() {
+    // RFC 3720 B.4: 32 bytes of zeros have the CRC 0xaa36918a, here sent lowest byte first; the header's
+    // own twelve are zero too.
+    let zeros = "sctp(sport 0, dport 0, vtag 0, chunk 0) / payload(16)";
+    let built = behind_ip(zeros);
+    assert_eq!((built.len(), &built[12..16]), (32, &[0, 0, 0, 4][..]));
+    let known = |bytes: &[u8]| super::finish::crc32c(bytes).to_le_bytes();
+    assert_eq!(known(&[0; 32]), [0xaa, 0x36, 0x91, 0x8a]);
+    let mut without = built.clone();
+    without[8..12].fill(0);
+    assert_eq!(built[8..12], known(&without));
+    assert_eq!(xdp("sctp")[23], 132);
+    assert_eq!(behind_ip("sctp(chunk 1, checksum 3)")[8..13], [0, 0, 0, 3, 1]);
+    // Covered are the header alone, or everything: the text then makes the difference.
+    let sums = |cover: u8| {
+        ["a", "b"].map(|text| {
+            let built = behind_ip(&format!("udplite(cover {cover}) / \"{text}\""));
+            [built[6], built[7]]
+        })
+    };
+    assert_eq!(sums(8)[0], sums(8)[1]);
+    assert_ne!(sums(0)[0], sums(0)[1]);
+    assert_eq!(sums(9), sums(0).map(|[high, low]| [high, low.wrapping_sub(9)]));
+    assert_eq!(behind_ip("dccp(type 9)")[8] >> 1, 9);
+    assert_eq!(behind_ip("igmp(group 239.1.2.3)")[..2], [0x11, 100]);
+    assert_eq!(behind_ip("igmp(type 34, group 239.1.2.3)")[4..], [239, 1, 2, 3]);
+    assert_eq!(behind_ip("esp(spi 258, seq 3)"), [0, 0, 1, 2, 0, 0, 0, 3]);
+    assert_eq!(behind_ip("ip / ah(spi 258, next 6)")[..8], [6, 4, 0, 0, 0, 0, 1, 2]);
+    assert_eq!(behind_ip("icmp(type 14, id 5)")[4..6], [0, 5]);
+}
+
 #[test]
 fn a_udp_checksum_of_zero_is_sent_as_ones() {
     let with_payload = |payload: [u8; 2]| {
@@ -250,7 +306,7 @@ fn a_udp_checksum_of_zero_is_sent_as_ones() {
 #[test]
 fn mistakes_have_their_words() {
     let xdp = |text: &'static str| codes(text, HookKind::Xdp);
-    assert_eq!(xdp("ip / dns / sctp"), ["E0900", "E0900"]);
+    assert_eq!(xdp("ip / dns / vxlan"), ["E0900", "E0900"]);
     assert_eq!(xdp("ipp / udpp"), ["E0501", "E0501"]);
     assert_eq!(xdp("ip(ttll 3, syn) / udp(seq 4)"), ["E0502"; 3]);
     assert_eq!(xdp("udp with udp.dprt = 3"), ["E0502"]);

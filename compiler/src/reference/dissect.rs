@@ -22,7 +22,6 @@ const IP6_BYTES: usize = 40;
 const ARP_BYTES: usize = 8;
 /// The first four fields of an ARP packet for IPv4 over Ethernet: types 1 and 0x0800, lengths 6 and 4.
 const ARP_ETH_IP4: [u8; 6] = [0, 1, 8, 0, 6, 4];
-const UDP_LITE: u8 = 136;
 
 /// What the EtherType (or, without link header, the version) announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,6 +291,13 @@ impl<'p> Dissected<'p> {
             When::Header(transport) => {
                 self.has_transport(transport.proto(), transport.header_bytes() as usize)
             }
+            When::Form(form) => {
+                self.has_transport(form.transport.proto(), form.len_bytes as usize)
+                    && self
+                        .transport
+                        .and_then(|start| self.u16_at(start))
+                        .is_some_and(|first| first & form.mask == form.want)
+            }
             When::Frag => self.fragment,
             When::Unparsed => self.unparsed,
             When::Ext(ext) => Ext::ALL.iter().zip(self.exts).any(|(&each, on)| on && each == ext),
@@ -348,20 +354,14 @@ impl<'p> Dissected<'p> {
 
 /// Bytes of the fixed header of a transport that is looked into; `None` for any other protocol.
 fn fixed_header_bytes(proto: u8) -> Option<usize> {
-    let icmp = [Transport::Icmp, Transport::Icmp6].map(|t| (t.proto(), t.header_bytes()));
-    PORT_PROTOS
-        .iter()
-        .chain(&icmp)
-        .find(|&&(known, _)| known == proto)
-        .map(|&(_, bytes)| bytes as usize)
+    Transport::ALL.iter().find(|t| t.proto() == proto).map(|t| t.header_bytes() as usize)
 }
 
 /// Does `payload` look behind this protocol?
 fn carries_payload(proto: u8) -> bool {
-    proto == UDP_LITE
-        || [Transport::Tcp, Transport::Udp, Transport::Icmp, Transport::Icmp6]
-            .iter()
-            .any(|transport| transport.proto() == proto)
+    [Transport::Tcp, Transport::Udp, Transport::UdpLite, Transport::Icmp, Transport::Icmp6]
+        .iter()
+        .any(|transport| transport.proto() == proto)
 }
 
 /// `width` bits from bit `first`, most significant first; `None` if they end outside `bytes`.

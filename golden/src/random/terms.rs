@@ -20,7 +20,6 @@ pub(super) struct Source<'s> {
 const ORDER: [&str; 4] = ["<", "<=", ">", ">="];
 const SAME: [&str; 2] = ["==", "!="];
 const MEMBER: [&str; 4] = ["in", "not in", "==", "!="];
-const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"];
 
 /// Fields of which packets have more than two or three values only here.
 const USUAL: &[(&str, &[u64])] = &[
@@ -83,22 +82,22 @@ impl Source<'_> {
             Ty::Presence => name.to_owned(),
             Ty::Bit if self.chance(70) => name.to_owned(),
             Ty::Bit => format!("{name} {} {}", pick(self.rng, &SAME), self.rng.random_range(0..2)),
-            Ty::Flags => self.of_flags(name),
+            Ty::Flags => self.of_flags(field),
             Ty::Addr | Ty::Addr4 | Ty::Addr6 => self.of_address(name, field.ty),
             Ty::Mac => self.of_mac(name),
             Ty::Number | Ty::Port => self.of_number(field),
         }
     }
 
-    fn of_flags(&mut self, name: &str) -> String {
-        let one = |rng: &mut StdRng| pick(rng, &FLAGS);
-        let (a, b) = (one(self.rng), one(self.rng));
+    fn of_flags(&mut self, field: &Field) -> String {
+        let name = field.name;
+        let [a, b, c] = [(); 3].map(|()| pick(self.rng, field.names).0);
         match self.rng.random_range(0..6) {
             0 => format!("{name} has {a}"),
             1 => format!("{name} has any {a}|{b}"),
             2 => format!("{name} has {a}|{b}"),
             3 => format!("{name} {} {a}", pick(self.rng, &SAME)),
-            4 => format!("{name} & ({a}|{b}|syn) {} {a}", pick(self.rng, &SAME)),
+            4 => format!("{name} & ({a}|{b}|{c}) {} {a}", pick(self.rng, &SAME)),
             _ => format!("{name} {} {{ {a}, ({a}|{b}), 0 }}", pick(self.rng, &MEMBER)),
         }
     }

@@ -142,6 +142,10 @@ fn icmp(zoo: &mut Zoo) {
     zoo.add("icmp4_redirect", four(5, 1));
     zoo.add("icmp4_exceeded", four(11, 0));
     zoo.add("icmp4_timestamp", message(ip4(), 1, 13, 0, [0xab, 0xcd, 0, 1], &[0; 12]));
+    zoo.add("icmp4_timestamp_reply", message(ip4(), 1, 14, 0, [0xab, 0xcd, 0, 2], &[0; 12]));
+    // Its neighbours in number have none.
+    zoo.add("icmp4_type_12", four(12, 0));
+    zoo.add("icmp4_type_9", four(9, 0));
     zoo.add("icmp4_type_255", four(255, 255));
     let mut out = Vec::new();
     let step = ip6().icmpv6_echo_request(0x1234, 7);
@@ -149,6 +153,8 @@ fn icmp(zoo: &mut Zoo) {
     zoo.add("icmp6_echo", out);
     let six = |ty, code| message(ip6(), 58, ty, code, [0, 0, 5, 0xdc], DATA);
     zoo.add("icmp6_reply", six(129, 0));
+    zoo.add("icmp6_type_127", six(127, 0));
+    zoo.add("icmp6_type_130", six(130, 0));
     zoo.add("icmp6_unreach", six(1, 4));
     zoo.add("icmp6_too_big", six(2, 0));
     zoo.add("icmp6_solicit", message(ip6(), 58, 135, 0, [0; 4], &[0xfe; 16]));

@@ -169,10 +169,15 @@ fn is_there(when: When, class: Class) -> Known {
         When::TypeIp6 | When::Ip6 | When::Proto => Known::of(!arp),
         When::ProtoIs(proto) => Known::of(!arp && proto == 58),
         When::Header(transport) => Known::of(!arp && transport.proto() == 58),
+        When::Form(form) if !arp && form.transport.proto() == 58 => Known::Unknown,
         When::Ext(_) if !arp => Known::Unknown,
-        When::TypeIp4 | When::Ip4 | When::Ports | When::Frag | When::Unparsed | When::Ext(_) => {
-            Known::False
-        }
+        When::TypeIp4
+        | When::Ip4
+        | When::Ports
+        | When::Form(_)
+        | When::Frag
+        | When::Unparsed
+        | When::Ext(_) => Known::False,
     }
 }
 

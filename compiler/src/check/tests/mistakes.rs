@@ -143,7 +143,6 @@ fn what_is_not_there_yet() {
             ("ip.options -> drop", &[("E0900", "ip.options")]),
             ("iface == \"eth0\" -> drop", &[("E0900", "iface")]),
             ("mark == 1 -> drop", &[("E0900", "mark")]),
-            ("gre.key == 1 -> drop", &[("E0900", "gre.key")]),
             ("(src, dport) in @x -> drop", &[("E0900", "(src, dport)"), ("E0103", "@x")]),
             ("udp -> reject", &[("E0900", "reject")]),
             ("udp -> redirect \"eth1\"", &[("E0900", "redirect")]),

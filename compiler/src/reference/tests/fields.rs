@@ -230,6 +230,7 @@ fn transports() -> Vec<Case> {
         ("icmp.code", icmp6_frame(), None),
         ("icmp.id", icmp_frame(), Some(0x1122)),
         ("icmp.id", icmp6_frame(), None),
+        ("icmp.id", icmp_unreachable(), None),
         ("icmp.seq", icmp_frame(), Some(0x3344)),
         ("icmp.seq", icmp6_frame(), None),
         ("icmp6.type", icmp6_frame(), Some(129)),
@@ -238,9 +239,68 @@ fn transports() -> Vec<Case> {
         ("icmp6.code", icmp_frame(), None),
         ("icmp6.id", icmp6_frame(), Some(0x5566)),
         ("icmp6.id", icmp_frame(), None),
+        ("icmp6.id", icmp6_unreachable(), None),
         ("icmp6.seq", icmp6_frame(), Some(0x7788)),
         ("icmp6.seq", icmp_frame(), None),
     ]
+}
+
+/// What the packet library does not know is written out as its RFC draws it.
+fn written_out() -> Vec<Case> {
+    let behind = |proto: u8, bytes: &[u8]| join(&[&eth(0x0800), &ip4(proto, bytes)]);
+    let sctp = behind(132, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 0, 0, 4]);
+    let lite = behind(136, &[1, 2, 3, 4, 0, 8, 7, 8, 9]);
+    let dccp = behind(33, &[1, 2, 3, 4, 3, 0, 7, 8, 0xf3, 10, 11, 12]);
+    let gre = |flags: u8, version: u8, words: &[u8]| {
+        behind(47, &[&[flags, version, 0x65, 0x58], words].concat())
+    };
+    let all = gre(0xb0, 0, &[1, 2, 0, 0, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let key_alone = gre(0x20, 0, &[3, 4, 5, 6]);
+    let esp = behind(50, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let auth = behind(51, &[6, 4, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let igmp = |ty: u8| behind(2, &[ty, 0, 0, 0, 239, 1, 2, 3]);
+    let mut cases: Vec<Case> = vec![
+        ("sctp.sport", sctp.clone(), Some(0x0102)),
+        ("sctp.dport", sctp.clone(), Some(0x0304)),
+        ("sctp.vtag", sctp.clone(), Some(0x0506_0708)),
+        ("sctp.checksum", sctp.clone(), Some(0x090a_0b0c)),
+        ("sctp.chunk", sctp.clone(), Some(13)),
+        ("sctp.chunk", sctp[..sctp.len() - 1].to_vec(), None),
+        ("sctp.vtag", sctp[..sctp.len() - 4].to_vec(), Some(0x0506_0708)),
+        ("sctp.vtag", sctp[..sctp.len() - 5].to_vec(), None),
+        ("udplite.sport", lite.clone(), Some(0x0102)),
+        ("udplite.dport", lite.clone(), Some(0x0304)),
+        ("udplite.cover", lite.clone(), Some(8)),
+        ("udplite.checksum", lite, Some(0x0708)),
+        ("dccp.sport", dccp.clone(), Some(0x0102)),
+        ("dccp.dport", dccp.clone(), Some(0x0304)),
+        ("dccp.type", dccp, Some(9)),
+        ("gre.flags", all.clone(), Some(0b10110)),
+        ("gre.version", gre(0x30, 0xf9, &[0; 8]), Some(1)),
+        ("gre.proto", all.clone(), Some(0x6558)),
+        ("gre.checksum", all.clone(), Some(0x0102)),
+        ("gre.checksum", key_alone.clone(), None),
+        ("gre.key", all.clone(), Some(0x0304_0506)),
+        ("gre.key", key_alone.clone(), Some(0x0304_0506)),
+        ("gre.key", gre(0x90, 0, &[0; 12]), None),
+        // Version 1 has other things there.
+        ("gre.key", gre(0x20, 1, &[3, 4, 5, 6]), None),
+        ("gre.seq", all, Some(0x0708_090a)),
+        ("gre.seq", key_alone, None),
+        ("esp.spi", esp.clone(), Some(0x0102_0304)),
+        ("esp.seq", esp, Some(0x0506_0708)),
+        ("ah.next", auth.clone(), Some(6)),
+        ("ah.spi", auth.clone(), Some(0x0102_0304)),
+        ("ah.seq", auth, Some(0x0506_0708)),
+        ("ah.spi", udp6_behind_everything(), None),
+        ("igmp.type", igmp(0x22), Some(0x22)),
+        ("igmp.group", igmp(0x22), None),
+    ];
+    cases.extend([0x11, 0x12, 0x16, 0x17].map(|ty| ("igmp.group", igmp(ty), Some(0xef01_0203))));
+    let words = ["sctp.", "udplite.", "dccp.", "gre.", "esp.", "ah.", "igmp."];
+    let rows = FIELDS.iter().filter(|f| words.iter().any(|word| f.name.starts_with(word)));
+    cases.extend(rows.map(|field| (field.name, udp4(), None)));
+    cases
 }
 
 fn protocols() -> Vec<Case> {
@@ -274,7 +334,8 @@ fn protocols() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [any_family(), link(), network(), extensions(), transports(), protocols()].concat()
+    [any_family(), link(), network(), extensions(), transports(), written_out(), protocols()]
+        .concat()
 }
 
 fn read(field: &Field, packet: &[u8], start: Start) -> Option<u128> {
