@@ -151,10 +151,9 @@ impl PolicyDir {
     /// What is left where generation `number` runs: itself and the one before, and the names of its hooks.
     pub fn tidy(&self, number: u64, record: &Record) -> Result<(), PolicyError> {
         self.name_hooks(record)?;
-        self.remove_entry(names::NEXT)?;
         for name in self.entries()? {
             let is_hook = !name.contains('-');
-            if is_hook && record.hook(&name).is_none() {
+            if name == names::NEXT || (is_hook && record.hook(&name).is_none()) {
                 self.remove_entry(&name)?;
             }
         }
@@ -168,13 +167,12 @@ impl PolicyDir {
 
     /// Gives each hook of a generation a name beside the generations, which leads to whichever runs.
     pub fn name_hooks(&self, record: &Record) -> Result<(), PolicyError> {
-        for hook in &record.hooks {
-            let name = &hook.hook.name;
+        let there = self.entries()?;
+        let hooks = record.hooks.iter().map(|hook| &hook.hook.name);
+        for name in hooks.filter(|name| !there.contains(name)) {
             let path = self.entry(name);
-            match symlink(Path::new(names::CURRENT).join(name), &path) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                other => other.map_err(|e| PolicyError::at("write", &path, &e))?,
-            }
+            let made = symlink(Path::new(names::CURRENT).join(name), &path);
+            made.map_err(|e| PolicyError::at("write", &path, &e))?;
         }
         Ok(())
     }
