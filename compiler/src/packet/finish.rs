@@ -4,6 +4,9 @@ use super::header::{Header, Kind};
 use super::names::fill;
 use crate::fields::Transport;
 
+/// What GRE calls a whole Ethernet frame (RFC 1701).
+const TRANSPARENT_BRIDGING: u128 = 0x6558;
+
 /// Fills in what was not given, and joins the headers.
 pub(super) fn finish(mut headers: Vec<Header>) -> Vec<u8> {
     name_followers(&mut headers);
@@ -39,6 +42,8 @@ fn name_followers(headers: &mut [Header]) {
         let proto = u128::from(header.kind.next_proto(next));
         fill(header, "eth.type", ether_type);
         fill(header, "vlan.type", ether_type);
+        let carried = if next == Some(Kind::Eth) { TRANSPARENT_BRIDGING } else { ether_type };
+        fill(header, "gre.proto", carried);
         for name in
             ["ip.proto", "ip6.next", "hbh.next", "rt.next", "frag.next", "dstopts.next", "ah.next"]
         {

@@ -242,18 +242,21 @@ fn behind_ip(text: &str) -> Vec<u8> {
 fn parts_of_gre_lie_where_its_flags_say() {
     assert_eq!(xdp("gre")[23], 47);
     assert_eq!(behind_ip("gre(proto 2048)"), [0, 0, 8, 0]);
-    assert_eq!(behind_ip("gre(key 5)"), [0x20, 0, 0, 0, 0, 0, 0, 5]);
-    assert_eq!(behind_ip("gre(flags (key|seq))"), [0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(behind_ip("gre(proto 0, key 5)"), [0x20, 0, 0, 0, 0, 0, 0, 5]);
+    assert_eq!(behind_ip("gre(proto 0, flags (key|seq))")[..8], [0x30, 0, 0, 0, 0, 0, 0, 0]);
     let both = [0x30, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 9];
-    assert_eq!(behind_ip("gre(seq 9, key 5)"), both);
-    assert_eq!(behind_ip("gre(key 5, seq)  with gre.seq = 9"), both);
+    assert_eq!(behind_ip("gre(seq 9, key 5, proto 0)"), both);
+    assert_eq!(behind_ip("gre(key 5, seq, proto 0) with gre.seq = 9"), both);
     // The checksum stands in front of them, whatever was written first, and counts what follows.
     let summed = behind_ip("gre(key 5, csum, seq 9) / \"data\"");
-    assert_eq!(summed[..4], [0xb0, 0, 0, 0]);
+    assert_eq!(summed[..2], [0xb0, 0]);
     assert_eq!((&summed[6..8], &summed[8..16]), (&[0, 0][..], &[0, 0, 0, 5, 0, 0, 0, 9][..]));
     let sum: u64 = summed.chunks(2).map(|two| u64::from(two[0]) << 8 | u64::from(two[1])).sum();
     assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
-    assert_eq!(behind_ip("gre(checksum 7)"), [0x80, 0, 0, 0, 0, 7, 0, 0]);
+    assert_eq!(behind_ip("gre(proto 0, checksum 7)"), [0x80, 0, 0, 0, 0, 7, 0, 0]);
+    let carried = ["gre / ip / udp", "gre / ip6 / udp", "gre / eth / ip"].map(behind_ip);
+    let types = carried.map(|bytes| [bytes[2], bytes[3]]);
+    assert_eq!(types, [[8, 0], [0x86, 0xdd], [0x65, 0x58]]);
     assert_eq!(codes("gre with gre.key = 5", HookKind::Xdp), ["E0503"]);
 }
 
