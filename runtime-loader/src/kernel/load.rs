@@ -131,6 +131,11 @@ fn load_program(
         Some(libc::EPERM | libc::ENOMEM) => {
             KernelError::new(format!("the kernel does not take program `{}`: {why}", hook.name))
         }
+        // A log of all that it went through takes minutes and names no rule more than any other.
+        Some(libc::E2BIG) => KernelError::new(format!(
+            "the kernel's verifier gives up on program `{}`: too much to go through ({why})",
+            hook.name
+        )),
         _ => KernelError::rejected(hook, why, sys::verifier_log(&spec)),
     })
 }
