@@ -295,12 +295,36 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             let ptr = self.b.guard(off, bytes, cut);
             if number == 6 && self.needs.unparsed {
                 self.tcp_length(word, off, ptr);
+            } else if number == u64::from(Transport::Gre.proto()) {
+                self.gre_length(off, ptr, cut, whole);
             } else {
                 self.b.jump(there, Vec::new());
             }
             self.b.switch_to(miss);
         }
         self.b.jump(whole, Vec::new());
+    }
+
+    /// The first four bytes of a GRE header are there; are the parts that its flags announce? Version 0 only.
+    fn gre_length(&mut self, off: Value, ptr: Value, cut: Block, whole: Block) {
+        let first = self.b.load_be(ptr, 0, Width::B2);
+        let version = self.b.binary_imm(BinOp::And, first, 7);
+        let known = self.b.new_block();
+        self.b.br_imm(Cond::Eq, version, 0, known, whole);
+        self.b.switch_to(known);
+        let [checksum, routing, key, seq] = [15, 14, 13, 12].map(|at| {
+            let shifted = self.b.binary_imm(BinOp::Shr, first, at);
+            self.b.binary_imm(BinOp::And, shifted, 1)
+        });
+        // Checksum and routing share a word: RFC 1701.
+        let mut words = self.b.binary(BinOp::Or, checksum, routing);
+        words = self.b.binary(BinOp::Add, words, key);
+        words = self.b.binary(BinOp::Add, words, seq);
+        let bytes = self.b.binary_imm(BinOp::Shl, words, 2);
+        let fixed = self.b.binary_imm(BinOp::Add, bytes, 4);
+        let end = self.b.binary(BinOp::Add, off, fixed);
+        let pkt_len = self.pkt_len;
+        self.b.br(Cond::Gt, end, pkt_len, cut, whole);
     }
 
     /// The fixed TCP header is there; are its options? It has ports either way.

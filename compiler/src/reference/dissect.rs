@@ -247,6 +247,9 @@ impl<'p> Dissected<'p> {
             self.unparsed = true;
             return;
         }
+        if proto == Transport::Gre.proto() && start + self.gre_bytes(start) > self.len() {
+            self.unparsed = true;
+        }
         let mut end = self.ip_end.min(self.len());
         let header_bytes = if proto == Transport::Tcp.proto() {
             let announced = 4 * usize::from(self.bytes[start + 12] >> 4);
@@ -266,6 +269,15 @@ impl<'p> Dissected<'p> {
             let first = start + header_bytes;
             self.payload = Some(first..end.max(first));
         }
+    }
+
+    /// Length that the GRE header at `start` announces, its first four bytes being there. What other versions
+    /// than 0 have behind those is not counted.
+    fn gre_bytes(&self, start: usize) -> usize {
+        let (flags, version) = (self.bytes[start], self.bytes[start + 1] & 7);
+        // RFC 1701: the checksum's word is there for the routing bit too.
+        let parts = [0xc0, 0x20, 0x10].iter().filter(|&bits| flags & bits != 0).count();
+        if version == 0 { 4 + 4 * parts } else { 4 }
     }
 
     /// Is it so?
