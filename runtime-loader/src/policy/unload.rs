@@ -46,10 +46,8 @@ impl Locked {
             if name.is_some_and(|name| name != dir.name()) {
                 continue;
             }
-            match self.unload_policy(&dir, &links, &mut rows) {
-                Ok(()) => {}
-                Err(error) => errors.push(error),
-            }
+            let done = self.unload_policy(&dir, &links, &mut rows, &mut errors);
+            errors.extend(done.err());
         }
         Ok((rows, errors))
     }
@@ -70,12 +68,14 @@ impl Locked {
         ifaces.iter().map(name).collect()
     }
 
-    /// Takes a policy off some links, or off all if `only` is empty. When none is left, all of it goes.
+    /// Takes a policy off some links, or off all if `only` is empty; one that can't be had is no reason to leave
+    /// the others. When none is left, all of it goes.
     fn unload_policy(
         &self,
         dir: &PolicyDir,
         only: &[LinkName],
         rows: &mut Vec<Row>,
+        errors: &mut Vec<PolicyError>,
     ) -> Result<(), PolicyError> {
         let links = dir.links()?;
         let is_meant = |link: &LinkName| only.is_empty() || only.contains(link);
@@ -83,15 +83,17 @@ impl Locked {
         if meant.is_empty() && !only.is_empty() {
             return Ok(());
         }
-        let mut taken = self.rows_of(dir, &meant)?;
+        let taken = self.rows_of(dir, &meant)?;
         if rest.is_empty() {
             dir.end()?;
         }
-        for link in &meant {
-            links::take_off(dir, *link)?;
-            let row = taken.iter_mut().find(|row| row.0 == *link);
-            rows.extend(row.map(|(_, row)| Row { state: State::Detached, ..row.clone() }));
+        let errors_before = errors.len();
+        for (link, row) in taken {
+            match links::take_off(dir, link) {
+                Ok(()) => rows.push(Row { state: State::Detached, ..row }),
+                Err(error) => errors.push(error),
+            }
         }
-        if rest.is_empty() { dir.remove() } else { Ok(()) }
+        if rest.is_empty() && errors.len() == errors_before { dir.remove() } else { Ok(()) }
     }
 }
