@@ -10,9 +10,12 @@ pub type Fault = &'static str;
 
 const KILL: Fault = "SIGKILL";
 
+/// A signal that a command may put off until what it began is done.
+const TERM: Fault = "SIGTERM";
+
 /// Calls that are the same to the kernel under two or three names, and what may go wrong there.
 pub const CALLS: [(&[&str], &[Fault]); 10] = [
-    (&["bpf"], &[KILL, "ENOMEM", "EPERM", "E2BIG", "ENOMEM+"]),
+    (&["bpf"], &[KILL, TERM, "ENOMEM", "EPERM", "E2BIG", "ENOMEM+"]),
     (&["rename", "renameat", "renameat2"], &[KILL, "EPERM", "ENOSPC"]),
     (&["symlink", "symlinkat"], &[KILL, "EPERM", "ENOSPC"]),
     (&["mkdir", "mkdirat"], &[KILL, "EPERM", "ENOSPC"]),
@@ -71,19 +74,20 @@ fn strace(folder: &Path, options: &[&str], command: &[&str]) -> Result<Output, S
 /// Runs a command with a fault.
 pub fn run(folder: &Path, command: &[&str], injection: Injection) -> Result<Ended, String> {
     let Injection { call, nth, fault } = injection;
-    let how = if fault == KILL { "signal" } else { "error" };
+    let is_signal = [KILL, TERM].contains(&fault);
+    let how = if is_signal { "signal" } else { "error" };
     let trace = format!("trace={call}");
     let (fault, on) = fault.strip_suffix('+').map_or((fault, ""), |fault| (fault, "+"));
     let inject = format!("inject={call}:{how}={fault}:when={nth}{on}");
     let options = ["-o", "/dev/null", "-e", &trace, "-e", &inject, "--seccomp-bpf"];
     // With the filter the command stops at these calls only, which is faster; signals get lost with it.
-    let options = if fault == KILL { &options[..6] } else { &options };
+    let options = if is_signal { &options[..6] } else { &options };
     let output = strace(folder, options, command)?;
     let words = [output.stdout, output.stderr].concat();
     let words = String::from_utf8_lossy(&words).into_owned();
     let end = match output.status.code() {
         Some(code) => End::Exit(code),
-        None if output.status.signal() == Some(9) => End::Killed,
+        None if matches!(output.status.signal(), Some(9 | 15)) => End::Killed,
         None => return Err(format!("{injection}: {}: {words}", output.status)),
     };
     Ok(Ended { end, words })
