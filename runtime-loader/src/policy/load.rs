@@ -100,7 +100,7 @@ impl Locked {
             let state = if new { State::WouldAttach } else { State::WouldReplace };
             self.row(&plan.dir, &hooks, target, 0, None, state)
         };
-        let rows = plan.targets.iter().map(row).collect();
+        let rows = plan.by_place().map(row).collect();
         Ok(Loaded { rows, anew, notes: self.notes(&plan, &[]) })
     }
 
@@ -129,7 +129,7 @@ impl Locked {
             let state = if new { State::Attached } else { State::Replaced };
             self.row(dir, &hooks, target, id, mode, state)
         };
-        let rows = plan.targets.iter().map(row).collect();
+        let rows = plan.by_place().map(row).collect();
         let mut notes = self.notes(&plan, &done.placed);
         notes.extend(done.note());
         Ok(Loaded { rows, anew, notes })
@@ -267,6 +267,13 @@ fn kept_maps(plan: &Plan, object: &Object) -> Result<(Vec<Kept>, Vec<String>), P
 }
 
 impl Plan {
+    /// The targets in the order that reports have, which is not that in which links are made.
+    pub(super) fn by_place(&self) -> impl Iterator<Item = &Target> {
+        let mut targets: Vec<&Target> = self.targets.iter().collect();
+        targets.sort_by_key(|target| target.link);
+        targets.into_iter()
+    }
+
     /// Does a link that exists run in another way than the user asks for?
     pub(super) fn check_mode(
         &self,
