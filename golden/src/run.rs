@@ -1,10 +1,12 @@
 //! Packets past a panel of engines, and what to do when they do not agree.
 
 use crate::bench::{Panel, Refused, Rules, file, panel, seen_by};
-use crate::case::Case;
-use crate::zoo::Packet;
+use crate::case::{self, Case};
+use crate::zoo::{Packet, packets};
 use l4c_judge::{Counter, EngineKind, compare};
 use l4c_manifest::HookKind;
+use libtest_mimic::{Arguments, Trial};
+use std::sync::Arc;
 
 /// Shows frames to every engine of a panel, one by one; gives how many they were shown.
 ///
@@ -50,6 +52,17 @@ pub fn for_kind(case: &Case, kind: HookKind) -> Result<Option<Rules>, String> {
         Err(Refused::Unread(why)) => Err(why),
         Err(refused @ Refused::Diags(..)) => Err(refused.to_string()),
     }
+}
+
+/// The main function of a test binary with one test a case file, which gets the zoo's packets. Does not return.
+pub fn one_test_a_case(test: fn(&Case, &[Packet]) -> Result<(), String>) {
+    let arguments = Arguments::from_args();
+    let zoo = Arc::new(packets());
+    let trials = case::all("cases").into_iter().map(|case| {
+        let zoo = Arc::clone(&zoo);
+        Trial::test(case.title().to_owned(), move || Ok(test(&case, &zoo)?))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
 /// Takes a case's rules through engines of `kinds`, at every level, for every kind of hook.

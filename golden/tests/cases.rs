@@ -3,27 +3,18 @@
 //! `L4C_BLESS=1 cargo test -p l4c-golden --test cases` writes the expectations into the files.
 
 use l4c_golden::case::{self, Case};
-use l4c_golden::run::{for_kind, judge_case};
-use l4c_golden::zoo::{Packet, packets};
+use l4c_golden::run::{for_kind, judge_case, one_test_a_case};
+use l4c_golden::zoo::Packet;
 use l4c_judge::EngineKind;
 use l4c_manifest::HookKind;
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::sync::Arc;
 
-fn test(case: &Case, zoo: &[Packet]) -> Result<(), Failed> {
+fn test(case: &Case, zoo: &[Packet]) -> Result<(), String> {
     let rules = for_kind(case, HookKind::Xdp)?.ok_or("a case is for XDP")?;
     let packets = case::packets(case, zoo)?;
     case::settle(case, &case::expectations(&rules, &packets))?;
-    judge_case(case, &packets, &[EngineKind::Vm])?;
-    Ok(())
+    judge_case(case, &packets, &[EngineKind::Vm])
 }
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let zoo = Arc::new(packets());
-    let trials = case::all("cases").into_iter().map(|case| {
-        let zoo = Arc::clone(&zoo);
-        Trial::test(case.title().to_owned(), move || test(&case, &zoo))
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    one_test_a_case(test);
 }
