@@ -145,7 +145,8 @@ impl Locked {
         Ok(Prepared { plan, hooks, programs, records, anew })
     }
 
-    fn row(
+    /// What is told of a place.
+    pub(super) fn row(
         &self,
         dir: &PolicyDir,
         hooks: &[&Hook],

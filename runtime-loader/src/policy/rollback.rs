@@ -8,9 +8,9 @@ use super::names;
 use super::record::{HookRecord, Record, Step, Target};
 use super::stage::{Commit, Pins};
 use super::stats::settled;
-use super::{Locked, PolicyError, Row, State, counts};
+use super::{Locked, PolicyError, State, counts};
 use crate::sys;
-use l4c_manifest::HookKind;
+use l4c_manifest::Hook;
 
 impl Locked {
     /// Lets the version before run again, with its programs and what it kept: a rule that both versions have
@@ -33,18 +33,13 @@ impl Locked {
         let number = now_number + 1;
         let commit = commit(&plan, number, old_number, &old)?;
         let done = self.run(&plan, commit)?;
-        let row = |target: &Target| Row {
-            policy: policy.to_owned(),
-            hook: target.hook.clone(),
-            kind: HookKind::Xdp,
-            target: self.target(target.link),
-            mode: self.interface_mode(target.link),
-            prog_id: prog_id(&plan.dir, number, &target.hook).unwrap_or(0),
-            state: State::Replaced,
-            shadow: old.hook(&target.hook).is_some_and(|h| h.hook.shadow),
-            since: None,
+        let hooks: Vec<&Hook> = old.hooks.iter().map(|hook| &hook.hook).collect();
+        let row = |target: &Target| {
+            let id = prog_id(&plan.dir, number, &target.hook).unwrap_or(0);
+            let mode = self.interface_mode(target.link);
+            self.row(&plan.dir, &hooks, target, id, mode, State::Replaced)
         };
-        let rows = plan.targets.iter().map(row).collect();
+        let rows = plan.by_place().map(row).collect();
         Ok(Loaded { rows, anew: Vec::new(), notes: done.note().into_iter().collect() })
     }
 
