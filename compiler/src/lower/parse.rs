@@ -278,24 +278,29 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         let whole = self.finish_block(Some(word), 0);
         let with_ports = self.finish_block(Some(word), PORTS);
         let cut = self.finish_block(Some(word), UNPARSED);
-        // (protocol, bytes of its fixed header, where to if they are there)
-        let table = [(6u64, 20, with_ports), (17, 8, with_ports), (1, 8, whole), (58, 8, whole)];
-        let rare = [(136u64, 8, with_ports), (132, 12, with_ports), (33, 12, with_ports)];
-        // Only whether they are cut is asked of these.
-        let portless: &[Transport] = if self.needs.unparsed {
-            &[Transport::Gre, Transport::Esp, Transport::Ah, Transport::Igmp]
-        } else {
-            &[]
-        };
-        let portless = portless.iter().map(|t| (u64::from(t.proto()), t.header_bytes(), whole));
-        for (number, bytes, there) in table.into_iter().chain(rare).chain(portless) {
+        // Where to if its fixed header is there; the common ones first.
+        let mut table = vec![
+            (Transport::Tcp, with_ports),
+            (Transport::Udp, with_ports),
+            (Transport::Icmp, whole),
+            (Transport::Icmp6, whole),
+            (Transport::UdpLite, with_ports),
+            (Transport::Sctp, with_ports),
+            (Transport::Dccp, with_ports),
+        ];
+        if self.needs.unparsed {
+            // Only whether they are cut is asked of these.
+            let others = [Transport::Gre, Transport::Esp, Transport::Ah, Transport::Igmp];
+            table.extend(others.map(|transport| (transport, whole)));
+        }
+        for (transport, there) in table {
             let [hit, miss] = [(); 2].map(|()| self.b.new_block());
-            self.b.br_imm(Cond::Eq, proto, number, hit, miss);
+            self.b.br_imm(Cond::Eq, proto, u64::from(transport.proto()), hit, miss);
             self.b.switch_to(hit);
-            let ptr = self.b.guard(off, bytes, cut);
-            if number == 6 && self.needs.unparsed {
+            let ptr = self.b.guard(off, transport.header_bytes(), cut);
+            if transport == Transport::Tcp && self.needs.unparsed {
                 self.tcp_length(word, off, ptr);
-            } else if number == u64::from(Transport::Gre.proto()) {
+            } else if transport == Transport::Gre {
                 self.gre_length(off, ptr, cut, whole);
             } else {
                 self.b.jump(there, Vec::new());
