@@ -6,6 +6,7 @@
 mod blocks;
 mod compare;
 mod diags;
+mod dns_name;
 pub(crate) mod errors;
 mod expr;
 pub(crate) mod graph;
@@ -16,6 +17,7 @@ mod rules;
 mod sets;
 #[cfg(test)]
 mod tests;
+mod text;
 mod unsupported;
 mod value;
 mod want;

@@ -7,6 +7,7 @@ use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
 use l4c_manifest::{HookKind, Verdict};
+use std::ops::Range;
 
 /// A set of the policy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +75,8 @@ pub struct Hook {
     pub name: String,
     /// What it hangs on.
     pub kind: HookKind,
+    /// UDP and TCP ports that DNS is spoken on.
+    pub dns_ports: Ranges,
     /// In order.
     pub rules: Vec<Rule>,
     /// What happens when no rule decided: its predicate is true, its steering action a verdict, its name
@@ -156,17 +159,53 @@ pub enum Operand {
         /// Bits kept.
         mask: Option<u128>,
     },
-    /// `len` bytes from `off` of a layer.
+    /// Bytes of a layer.
     Bytes {
-        /// Where counting begins.
-        layer: Layer,
-        /// First byte.
-        off_bytes: u32,
-        /// Number of bytes; 1, 2, 4 and 8 may be compared as big-endian numbers.
-        len_bytes: u32,
+        /// Which.
+        slice: Slice,
         /// Bits kept, for lengths up to 8.
         mask: Option<u64>,
     },
+    /// The name that a DNS message asks for first, as labels.
+    Name,
+}
+
+/// Bytes of a layer. They are there only as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// Where counting begins.
+    pub layer: Layer,
+    /// A number of bytes that the packet itself says, added to `off_bytes`: `tcp.hdr_len` in
+    /// `l4[tcp.hdr_len+4:2]`. Without that field the slice is not there.
+    pub off_field: Option<&'static Field>,
+    /// First byte.
+    pub off_bytes: u32,
+    /// Number of bytes, 1, 2, 4 and 8 of which may be compared as big-endian numbers; `None` goes on to the
+    /// layer's end, and may be empty.
+    pub len_bytes: Option<u32>,
+}
+
+impl Slice {
+    /// `layer[off_bytes:len_bytes]`
+    #[must_use]
+    pub const fn at(layer: Layer, off_bytes: u32, len_bytes: u32) -> Self {
+        Self { layer, off_field: None, off_bytes, len_bytes: Some(len_bytes) }
+    }
+
+    /// The whole layer.
+    #[must_use]
+    pub const fn whole(layer: Layer) -> Self {
+        Self { layer, off_field: None, off_bytes: 0, len_bytes: None }
+    }
+}
+
+/// Bytes wanted: both have one length, at least 1, and `want` is zero where `care` is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// The bytes.
+    pub want: Vec<u8>,
+    /// Which of their bits count.
+    pub care: Vec<u8>,
 }
 
 /// Where a byte slice counts from.
@@ -205,14 +244,72 @@ pub enum AtomTest {
         /// `not in`
         negated: bool,
     },
-    /// Bytes only: are they these, where `care` has ones? Both have the operand's length.
+    /// Bytes only: are they these, no more and no less?
     Equals {
-        /// Bytes wanted, zero where `care` is.
-        want: Vec<u8>,
-        /// Bits that count.
-        care: Vec<u8>,
+        /// Which.
+        pattern: Pattern,
         /// `!=`
         negated: bool,
+    },
+    /// Bytes only: are these the first of them?
+    StartsWith(Pattern),
+    /// Bytes only: are these the last of them?
+    EndsWith(Pattern),
+    /// Bytes only: are these among them?
+    Contains {
+        /// Which.
+        pattern: Pattern,
+        /// The whole pattern lies in these bytes, counted from the slice's first; the end may lie behind the
+        /// slice's.
+        within: Option<Range<u32>>,
+    },
+    /// Names only.
+    Name {
+        /// What is asked.
+        test: NameTest,
+        /// `!=`, `not in`
+        negated: bool,
+    },
+}
+
+/// What is asked of a name. Letters are lower case; the packet's are taken as such. A label has 1 to 63
+/// bytes, the dots between labels are no part of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameTest {
+    /// Are these its labels?
+    Is(Vec<Vec<u8>>),
+    /// Are these its last labels, with at least `above` labels before them?
+    EndsWith {
+        /// The labels, at least one.
+        labels: Vec<Vec<u8>>,
+        /// 0 or 1.
+        above: u8,
+    },
+    /// Does the name, written with dots, contain this? Text between dots; the first part ends a label (or lies
+    /// in it, if it is the only one), the last begins one. Parts between them are whole labels.
+    Contains(Vec<Vec<u8>>),
+    /// Do its labels look like these, one by one?
+    Like {
+        /// Any labels may stand before them, or none.
+        any_before: bool,
+        /// At least one.
+        labels: Vec<Vec<Glob>>,
+    },
+}
+
+/// A piece of what a label looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Glob {
+    /// This byte, letters in lower case.
+    Byte(u8),
+    /// Any byte.
+    Any,
+    /// So many bytes, whichever: `*` is 0 to 63.
+    Some {
+        /// At least.
+        min: u8,
+        /// At most 63.
+        max: u8,
     },
 }
 

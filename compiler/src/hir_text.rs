@@ -2,8 +2,8 @@
 
 use crate::fields::Ty;
 use crate::hir::{
-    Amount, Atom, AtomTest, Effect, Expect, Layer, Operand, Policy, Pred, Rule, Steer, Test,
-    TestStepKind,
+    Amount, Atom, AtomTest, Effect, Expect, Glob, NameTest, Operand, Pattern, Policy, Pred, Rule,
+    Steer, Test, TestStepKind,
 };
 use crate::ranges::Ranges;
 use std::fmt::Write as _;
@@ -93,20 +93,59 @@ fn atom_text(policy: &Policy, atom: &Atom) -> String {
         AtomTest::InSet { set, negated } => {
             format!("{operand} {} @{}", relation(*negated), policy.sets[*set].name)
         }
-        AtomTest::Equals { want, care, negated } => {
-            let mut text = String::new();
-            for (want, care) in want.iter().zip(care) {
-                let byte = match care {
-                    0xff => format!("{want:02x}"),
-                    0 => "??".to_owned(),
-                    care => format!("{want:02x}&{care:02x}"),
-                };
-                text.push_str(if text.is_empty() { "" } else { " " });
-                text.push_str(&byte);
-            }
-            format!("{operand} {} hex\"{text}\"", if *negated { "!=" } else { "==" })
+        AtomTest::Equals { pattern, negated } => {
+            format!("{operand} {} {}", if *negated { "!=" } else { "==" }, pattern_text(pattern))
+        }
+        AtomTest::StartsWith(pattern) => format!("{operand} starts_with {}", pattern_text(pattern)),
+        AtomTest::EndsWith(pattern) => format!("{operand} ends_with {}", pattern_text(pattern)),
+        AtomTest::Contains { pattern, within } => {
+            let within = within.as_ref().map(|w| format!(" within {}..{}", w.start, w.end));
+            format!("{operand} contains {}{}", pattern_text(pattern), within.unwrap_or_default())
+        }
+        AtomTest::Name { test, negated } => name_text(&operand, test, *negated),
+    }
+}
+
+fn pattern_text(pattern: &Pattern) -> String {
+    let bytes = pattern.want.iter().zip(&pattern.care).map(|(want, care)| match care {
+        0xff => format!("{want:02x}"),
+        0 => "??".to_owned(),
+        care => format!("{want:02x}&{care:02x}"),
+    });
+    format!("hex\"{}\"", bytes.collect::<Vec<_>>().join(" "))
+}
+
+fn name_text(operand: &str, test: &NameTest, negated: bool) -> String {
+    let dotted = |labels: &[Vec<u8>]| {
+        let labels: Vec<String> = labels.iter().map(|l| l.escape_ascii().to_string()).collect();
+        labels.join(".")
+    };
+    match test {
+        NameTest::Is(labels) => {
+            let sign = if negated { "!=" } else { "==" };
+            format!("{operand} {sign} \"{}.\"", dotted(labels))
+        }
+        NameTest::EndsWith { labels, above } => {
+            let dot = if *above > 0 { "." } else { "" };
+            format!("{operand} ends_with \"{dot}{}.\"", dotted(labels))
+        }
+        NameTest::Contains(parts) => format!("{operand} contains \"{}\"", dotted(parts)),
+        NameTest::Like { any_before, labels } => {
+            let before = if *any_before { "**." } else { "" };
+            let labels: Vec<String> = labels.iter().map(|label| glob_text(label)).collect();
+            format!("{operand} like \"{before}{}.\"", labels.join("."))
         }
     }
+}
+
+fn glob_text(label: &[Glob]) -> String {
+    let piece = |glob: &Glob| match glob {
+        Glob::Byte(byte) => byte.escape_ascii().to_string(),
+        Glob::Any => "?".to_owned(),
+        Glob::Some { min: 0, max: 63 } => "*".to_owned(),
+        Glob::Some { min, max } => format!("*{{{min}-{max}}}"),
+    };
+    label.iter().map(piece).collect()
 }
 
 fn relation(negated: bool) -> &'static str {
@@ -117,16 +156,11 @@ fn operand_text(operand: &Operand) -> String {
     match operand {
         Operand::Field { field, mask: None } => field.name.to_owned(),
         Operand::Field { field, mask: Some(mask) } => format!("{} & {mask:#x}", field.name),
-        Operand::Bytes { layer, off_bytes, len_bytes, mask } => {
-            let layer = match layer {
-                Layer::L2 => "l2",
-                Layer::L3 => "l3",
-                Layer::L4 => "l4",
-                Layer::Payload => "payload",
-            };
+        Operand::Bytes { slice, mask } => {
             let mask = mask.map(|m| format!(" & {m:#x}")).unwrap_or_default();
-            format!("{layer}[{off_bytes}:{len_bytes}]{mask}")
+            format!("{}{mask}", slice.text())
         }
+        Operand::Name => "dns.qname".to_owned(),
     }
 }
 
@@ -138,7 +172,7 @@ fn place_text(operand: &Operand, place: usize, values: &Ranges) -> String {
         Ty::Addr6 => numbers(values, addr6),
         Ty::Addr => numbers(values, if place == 0 { addr4 } else { addr6 }),
         Ty::Mac | Ty::Flags => numbers(values, |n| format!("{n:#x}")),
-        Ty::Number | Ty::Port | Ty::Bit | Ty::Presence => numbers(values, plain),
+        Ty::Number | Ty::Port | Ty::Bit | Ty::Presence | Ty::Name => numbers(values, plain),
     }
 }
 

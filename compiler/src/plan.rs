@@ -94,11 +94,15 @@ fn atom_cost(policy: &Policy, atom: &Atom) -> usize {
             let set = &policy.sets[*set];
             set.narrow.as_slice().len() + set.wide.as_slice().len()
         }
-        AtomTest::Equals { want, .. } => want.len().div_ceil(4),
+        AtomTest::Equals { pattern, .. }
+        | AtomTest::StartsWith(pattern)
+        | AtomTest::EndsWith(pattern)
+        | AtomTest::Contains { pattern, .. } => pattern.want.len().div_ceil(4),
+        AtomTest::Name { .. } => 16,
     };
     let places = match &atom.operand {
         Operand::Field { field, .. } => field.places.len(),
-        Operand::Bytes { .. } => 1,
+        Operand::Bytes { .. } | Operand::Name => 1,
     };
     places * HEADER + (ranges * A_RANGE).min(places * A_TABLE)
 }

@@ -4,6 +4,7 @@
 //! engines are held against it. It also tells what it looked at, for `explain`.
 
 mod dissect;
+mod dns;
 mod eval;
 mod trace;
 
@@ -14,6 +15,7 @@ pub use dissect::Dissected;
 pub use trace::{Read, Step, Trace, Value};
 
 use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Steer};
+use crate::ranges::Ranges;
 use crate::report;
 use cranelift_entity::EntityRef;
 use eval::Question;
@@ -43,6 +45,7 @@ pub struct Reference<'p> {
     chains: Vec<List<'p>>,
     default: &'p Rule,
     default_index: usize,
+    dns_ports: &'p Ranges,
 }
 
 /// What a hook decided about one packet.
@@ -73,7 +76,15 @@ impl<'p> Reference<'p> {
             first += rules.len();
         }
         let start = hook.kind.start();
-        Self { policy, start, own, chains, default: &hook.default, default_index: first }
+        Self {
+            policy,
+            start,
+            own,
+            chains,
+            default: &hook.default,
+            default_index: first,
+            dns_ports: &hook.dns_ports,
+        }
     }
 
     /// Decides about `packet`, as the hook sees it.
@@ -100,7 +111,7 @@ impl<'p> Reference<'p> {
     }
 
     fn run(&self, bytes: &[u8], steps: Option<Vec<Step>>) -> (Judgement, Option<Vec<Step>>) {
-        let packet = Dissected::new(bytes, self.start);
+        let packet = Dissected::new(bytes, self.start, self.dns_ports);
         let mut run = Run {
             question: Question {
                 policy: self.policy,

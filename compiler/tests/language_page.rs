@@ -40,6 +40,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("GRE", &["gre"]),
     ("IPsec", &["esp", "ah"]),
     ("IGMP", &["igmp"]),
+    ("DNS", &["dns"]),
     ("Protocols without fields of their own", &["ipip", "ospf", "pim", "vrrp"]),
 ];
 
@@ -63,6 +64,7 @@ fn type_words(field: &Field) -> String {
         Ty::Flags => format!("flags, {} bits", field.width_bits()),
         Ty::Bit => "bit".to_owned(),
         Ty::Presence => "there or not".to_owned(),
+        Ty::Name => "DNS name".to_owned(),
     }
 }
 

@@ -39,6 +39,7 @@ fn operators(ty: Ty) -> &'static [&'static str] {
         }
         Ty::Bit => &["alone", "==", "!="],
         Ty::Presence => &["alone"],
+        Ty::Name => &["==", "!="],
     }
 }
 
@@ -205,7 +206,14 @@ fn every_action_has_a_case() {
 fn told_apart(field: &Field, asked: &Asked) -> bool {
     let operator = match field.ty {
         Ty::Presence | Ty::Bit => "alone",
-        Ty::Number | Ty::Port | Ty::Addr4 | Ty::Addr6 | Ty::Addr | Ty::Mac | Ty::Flags => "==",
+        Ty::Number
+        | Ty::Port
+        | Ty::Addr4
+        | Ty::Addr6
+        | Ty::Addr
+        | Ty::Mac
+        | Ty::Flags
+        | Ty::Name => "==",
     };
     asked.operators.contains(&(field.name.to_owned(), operator.to_owned()))
 }
@@ -231,6 +239,7 @@ fn every_field_is_there_in_a_packet_and_absent_in_another() {
             Ty::Flags => format!("{0} == 0 or {0} != 0", field.name),
             Ty::Addr4 | Ty::Addr => format!("{0} == 1.2.3.4 or {0} != 1.2.3.4", field.name),
             Ty::Addr6 => format!("{0} == ::1 or {0} != ::1", field.name),
+            Ty::Name => format!("{0} == \".\" or {0} != \".\"", field.name),
             Ty::Mac => format!("{0} == 02:00:00:00:00:01 or {0} != 02:00:00:00:00:01", field.name),
         };
         let text = format!("hook xdp there {{\n    there: {pred} -> drop\n}}\n");

@@ -46,6 +46,7 @@ fn policy(kind: HookKind) -> (Policy, HookId) {
     let hook = policy.hooks.push(Hook {
         name: "edge".into(),
         kind,
+        dns_ports: Ranges::empty(),
         rules: vec![rule("web", field_is("tcp.dport", 80), Some(Steer::Jump(chain))), dns, seen],
         default: rule("default", Pred::Const(true), Some(Steer::Verdict(Verdict::Pass))),
         span: SPAN,

@@ -1,11 +1,12 @@
 //! Comparisons: what stands on the right becomes sets of numbers.
 
 use super::operand::Target;
-use super::value::{Params, Pattern, Val, elements};
+use super::text::MAX_TEXT_BYTES;
+use super::value::{Params, Val, elements};
 use super::want::{Family, Misfit, Piece, Want, place_max};
 use super::{Checker, errors};
 use crate::fields::{At, Field, Place, Ty};
-use crate::hir::{Atom, AtomTest, Operand, Pred, SetId};
+use crate::hir::{Atom, AtomTest, Operand, Pattern, Pred, SetId};
 use crate::ranges::{Ranges, max_value};
 use l4c_grammar::{self as ast, CmpOp, Name, S, Span, Value};
 use std::rc::Rc;
@@ -17,6 +18,7 @@ struct Parts {
     numbers: Vec<Vec<(u128, u128)>>,
     sets: Vec<SetId>,
     patterns: Vec<Rc<Pattern>>,
+    names: Vec<AtomTest>,
 }
 
 impl Checker<'_> {
@@ -137,9 +139,11 @@ impl Checker<'_> {
         }
         let diag = match &target.operand {
             Operand::Field { field, .. } => errors::presence_compared(target.span, field.name),
-            Operand::Bytes { len_bytes, .. } => {
-                errors::bytes_number(value.span, *len_bytes, value.node.words())
-            }
+            Operand::Bytes { slice, .. } => match slice.len_bytes {
+                Some(len) => errors::bytes_number(value.span, len, value.node.words()),
+                None => errors::text_compared(value.span, &value.node),
+            },
+            Operand::Name => errors::name_asked(value.span, &value.node),
         };
         self.diags.none(diag)
     }
@@ -163,7 +167,12 @@ impl Checker<'_> {
             Parts { numbers: vec![Vec::new(); widths(&target.operand).len()], ..Parts::default() };
         let mut whole = true;
         for element in elements {
-            whole &= self.part(target, element, value.span, &mut parts).is_some();
+            let part = if matches!(target.operand, Operand::Name) {
+                self.name_is(element, negated, value.span).map(|test| parts.names.push(test))
+            } else {
+                self.part(target, element, value.span, &mut parts)
+            };
+            whole &= part.is_some();
         }
         if !whole {
             return None;
@@ -184,10 +193,10 @@ impl Checker<'_> {
             parts.sets.push(set);
             return Some(());
         }
-        if let (Val::Bytes(pattern), Operand::Bytes { len_bytes, .. }) =
+        if let (Val::Bytes(pattern), Operand::Bytes { slice, .. }) =
             (&element.node, &target.operand)
         {
-            let pattern = self.pattern(target, pattern, *len_bytes, element.span)?;
+            let pattern = self.pattern(target, pattern, slice.len_bytes, element.span)?;
             parts.patterns.push(pattern);
             return Some(());
         }
@@ -217,11 +226,18 @@ impl Checker<'_> {
         &mut self,
         target: &Target,
         pattern: &Rc<Pattern>,
-        len_bytes: u32,
+        len_bytes: Option<u32>,
         span: Span,
     ) -> Option<Rc<Pattern>> {
-        if pattern.want.len() != len_bytes as usize {
-            let diag = errors::bytes_length(span, pattern.want.len(), len_bytes);
+        if pattern.want.is_empty() {
+            return self.diags.none(errors::text_empty(span));
+        }
+        if pattern.want.len() > MAX_TEXT_BYTES {
+            let diag = errors::text_limit(span, pattern.want.len(), MAX_TEXT_BYTES);
+            return self.diags.none(diag);
+        }
+        if let Some(asked) = len_bytes.filter(|&asked| pattern.want.len() != asked as usize) {
+            let diag = errors::bytes_length(span, pattern.want.len(), asked);
             return self.diags.none(diag);
         }
         if let Operand::Bytes { mask: Some(_), .. } = target.operand {
@@ -238,11 +254,10 @@ impl Checker<'_> {
             atoms.push(self.numbers(target, values, negated, span)?);
         }
         for pattern in parts.patterns {
-            let test = AtomTest::Equals {
-                want: pattern.want.clone(),
-                care: pattern.care.clone(),
-                negated,
-            };
+            let test = AtomTest::Equals { pattern: Pattern::clone(&pattern), negated };
+            atoms.push(self.atom(target.operand.clone(), test, span)?);
+        }
+        for test in parts.names {
             atoms.push(self.atom(target.operand.clone(), test, span)?);
         }
         for set in parts.sets {
@@ -266,9 +281,11 @@ impl Checker<'_> {
     ) -> Option<Pred> {
         let possible = match &target.operand {
             Operand::Field { field, mask } => field_possible(field, *mask, &values),
-            Operand::Bytes { len_bytes, mask, .. } => {
-                possible(&values[0], mask.map(u128::from), 8 * len_bytes)
+            Operand::Bytes { mask, .. } => {
+                let width = widths(&target.operand)[0];
+                possible(&values[0], mask.map(u128::from), width)
             }
+            Operand::Name => Possible::Some,
         };
         match possible {
             Possible::Some => {}
@@ -284,7 +301,13 @@ impl Checker<'_> {
     pub(super) fn atom(&mut self, operand: Operand, test: AtomTest, span: Span) -> Option<Pred> {
         let ranges = match &test {
             AtomTest::In { values, .. } => values.iter().map(|v| v.as_slice().len()).sum(),
-            AtomTest::Present | AtomTest::InSet { .. } | AtomTest::Equals { .. } => 1,
+            AtomTest::Present
+            | AtomTest::InSet { .. }
+            | AtomTest::Equals { .. }
+            | AtomTest::StartsWith(_)
+            | AtomTest::EndsWith(_)
+            | AtomTest::Contains { .. }
+            | AtomTest::Name { .. } => 1,
         };
         self.spend(1, ranges, span)?;
         Some(Pred::Atom(Atom { operand, test, span }))
@@ -295,7 +318,8 @@ impl Checker<'_> {
 fn widths(operand: &Operand) -> Vec<u32> {
     match operand {
         Operand::Field { field, .. } => field.places.iter().map(Place::width_bits).collect(),
-        Operand::Bytes { len_bytes, .. } => vec![8 * len_bytes],
+        Operand::Bytes { slice, .. } => vec![8 * slice.len_bytes.unwrap_or(0)],
+        Operand::Name => vec![0],
     }
 }
 

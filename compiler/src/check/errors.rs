@@ -2,8 +2,10 @@
 //!
 //! Messages are one sentence in the user's words; the help says what to write instead.
 
+mod text;
 mod values;
 
+pub(crate) use text::*;
 pub(crate) use values::*;
 
 use super::names::Symbol;
@@ -46,6 +48,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0216", "a mask that does not fit"),
     ("E0217", "one value is asked for"),
     ("E0218", "a match with too few or too many values"),
+    ("E0231", "a question to bytes that does not go with them"),
+    ("E0232", "`within` that cannot be"),
+    ("E0233", "no name"),
     ("E0301", "a file that cannot be read"),
     ("E0302", "a path that is not allowed"),
     ("E0303", "files that include each other"),

@@ -9,9 +9,7 @@ use super::value::{Params, Val};
 use super::{Checker, errors, graph, unsupported};
 use crate::fields::Ty;
 use crate::hir::{AtomTest, Operand, Pred};
-use l4c_grammar::{
-    self as ast, Expr, ExprKind, Name, OperandBase, S, Span, TextOp, Value, spanned,
-};
+use l4c_grammar::{self as ast, Expr, ExprKind, Name, OperandBase, S, Span, Value, spanned};
 
 /// One rule may ask so many questions, its `match`es written out.
 const MAX_LEAVES: usize = 100_000;
@@ -215,14 +213,8 @@ impl<'a> Checker<'a> {
             ExprKind::In { lhs, negated, rhs } => self.membership(lhs, *negated, rhs, span, params),
             ExprKind::Has { lhs, any, flags } => self.has(lhs, *any, flags, span, params),
             ExprKind::Call { name, args } => self.call(name, args, span, params, depth),
-            ExprKind::Text { op, .. } => {
-                let word = match op.node {
-                    TextOp::StartsWith => "`starts_with`",
-                    TextOp::EndsWith => "`ends_with`",
-                    TextOp::Contains => "`contains`",
-                    TextOp::Like => "`like`",
-                };
-                self.diags.none(unsupported::at(op.span, word))
+            ExprKind::Text { lhs, op, rhs, within } => {
+                self.text((lhs, op), (rhs, within.as_ref()), span, params)
             }
             ExprKind::Chance { nth, .. } => {
                 let word = if *nth { "`nth`" } else { "`random`" };
@@ -254,7 +246,9 @@ impl<'a> Checker<'a> {
             return self.named_match(index, name, span, depth);
         }
         let target = self.target(operand, params)?;
-        let Operand::Field { field, mask } = target.operand else { return None };
+        let Operand::Field { field, mask } = target.operand else {
+            return self.diags.none(errors::number_alone(span, self.sources.text(span)));
+        };
         match field.ty {
             Ty::Bit | Ty::Presence if mask.is_none() => {
                 self.atom(Operand::Field { field, mask }, AtomTest::Present, span)
@@ -270,7 +264,8 @@ impl<'a> Checker<'a> {
             | Ty::Addr4
             | Ty::Addr6
             | Ty::Addr
-            | Ty::Mac => {
+            | Ty::Mac
+            | Ty::Name => {
                 let text = if mask.is_some() { self.sources.text(span) } else { field.name };
                 self.diags.none(errors::number_alone(span, text))
             }

@@ -6,8 +6,8 @@ use super::unsupported;
 use super::value::Params;
 use super::want::{Family, Want};
 use super::{Checker, words};
-use crate::fields::{FIELDS, Field, When};
-use crate::hir::{Layer, Operand};
+use crate::fields::{FIELDS, Field, Ty, When};
+use crate::hir::{Layer, Operand, Slice};
 use l4c_grammar::{self as ast, OperandBase, S, SliceOff, Span, Value};
 use l4c_manifest::{HookKind, Start};
 
@@ -76,7 +76,21 @@ impl Checker<'_> {
                 if params.iter().any(|(param, _)| param == name) {
                     return self.diags.none(errors::param_as_field(operand.span, name));
                 }
+                if let Some(layer) = whole_layer(name) {
+                    return self.whole_layer(layer, operand);
+                }
                 let field = self.field(name, operand.span)?;
+                if field.ty == Ty::Name {
+                    if let Some(mask) = &operand.mask {
+                        return self.diags.none(errors::mask_misplaced(mask.span, field.name));
+                    }
+                    return Some(Target {
+                        operand: Operand::Name,
+                        want: None,
+                        mask_family: None,
+                        span: operand.span,
+                    });
+                }
                 let want = Want::of_field(field);
                 let (mask, mask_family) = match &operand.mask {
                     Some(mask) => {
@@ -158,10 +172,15 @@ impl Checker<'_> {
         (layer, off, len): (&ast::Name, &S<SliceOff>, &S<String>),
         params: Params<'_>,
     ) -> Option<Target> {
-        let off_bytes = match &off.node {
-            SliceOff::Const(word) => self.slice_number(word, off.span, 0, MAX_SLICE_END),
-            SliceOff::Field { .. } => {
-                self.diags.none(unsupported::at(off.span, "a field as the offset of a slice"))
+        let (off_field, off_bytes) = match &off.node {
+            SliceOff::Const(word) => (None, self.slice_number(word, off.span, 0, MAX_SLICE_END)),
+            SliceOff::Field { field, plus } => {
+                let field = self.offset_field(field, off.span);
+                let plus = match plus {
+                    Some(word) => self.slice_number(word, off.span, 0, MAX_SLICE_END),
+                    None => Some(0),
+                };
+                (Some(field?), plus)
             }
         };
         let len_bytes = self.slice_number(&len.node, len.span, 1, MAX_SLICE_BYTES);
@@ -182,21 +201,53 @@ impl Checker<'_> {
             }
             None => None,
         };
-        let operand_hir = Operand::Bytes { layer, off_bytes, len_bytes, mask };
+        let slice = Slice { layer, off_field, off_bytes, len_bytes: Some(len_bytes) };
+        let operand_hir = Operand::Bytes { slice, mask };
         Some(Target { operand: operand_hir, want, mask_family: None, span: operand.span })
     }
 
     fn layer(&mut self, layer: &ast::Name) -> Option<Layer> {
-        match layer.node.as_str() {
-            "l2" if self.kind.start() == Start::Network => {
-                let diag = errors::not_seen(layer.span, "l2", hook_words(self.kind));
-                self.diags.none(diag)
+        match whole_layer(&layer.node) {
+            Some(found) => self.seen_layer(found, layer.span),
+            None => self.diags.none(errors::layer(layer.span, &layer.node)),
+        }
+    }
+
+    fn seen_layer(&mut self, layer: Layer, span: Span) -> Option<Layer> {
+        if layer == Layer::L2 && self.kind.start() == Start::Network {
+            return self.diags.none(errors::not_seen(span, "l2", hook_words(self.kind)));
+        }
+        Some(layer)
+    }
+
+    /// `payload` without brackets: all of it.
+    fn whole_layer(&mut self, layer: Layer, operand: &ast::Operand) -> Option<Target> {
+        let layer = self.seen_layer(layer, operand.span)?;
+        if let Some(mask) = &operand.mask {
+            return self.diags.none(errors::mask_misplaced(mask.span, layer.name()));
+        }
+        let operand_hir = Operand::Bytes { slice: Slice::whole(layer), mask: None };
+        Some(Target { operand: operand_hir, want: None, mask_family: None, span: operand.span })
+    }
+
+    /// The field that says where a slice begins: a number.
+    fn offset_field(&mut self, name: &str, span: Span) -> Option<&'static Field> {
+        let field = self.field(name, span)?;
+        match field.ty {
+            Ty::Number if field.width_bits() <= 16 => Some(field),
+            Ty::Number
+            | Ty::Port
+            | Ty::Addr4
+            | Ty::Addr6
+            | Ty::Addr
+            | Ty::Mac
+            | Ty::Flags
+            | Ty::Bit
+            | Ty::Presence
+            | Ty::Name => {
+                let why = format!("`{name}` is no number of up to 16 bits");
+                self.diags.none(errors::slice(span, &why))
             }
-            "l2" => Some(Layer::L2),
-            "l3" => Some(Layer::L3),
-            "l4" => Some(Layer::L4),
-            "payload" => self.diags.none(unsupported::at(layer.span, "`payload[…]`")),
-            word => self.diags.none(errors::layer(layer.span, word)),
         }
     }
 
@@ -213,6 +264,11 @@ impl Checker<'_> {
     }
 }
 
+/// The layer that a word names.
+fn whole_layer(word: &str) -> Option<Layer> {
+    [Layer::L2, Layer::L3, Layer::L4, Layer::Payload].into_iter().find(|layer| layer.name() == word)
+}
+
 /// True for what only a hook with a link header can see.
 fn needs_link(when: When) -> bool {
     match when {
@@ -227,6 +283,10 @@ fn needs_link(when: When) -> bool {
         | When::Ports
         | When::Header(_)
         | When::Form(_)
+        | When::Payload(_)
+        | When::Dns
+        | When::DnsResponse(_)
+        | When::Question
         | When::Frag
         | When::Unparsed
         | When::Ext(_) => false,

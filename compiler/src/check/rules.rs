@@ -1,9 +1,13 @@
 //! Rules with their actions, the chains and hooks that they stand in.
 
 use super::names::{MAX_HOOK_NAME_BYTES, MAX_NAME_BYTES, Sort, nearest};
+use super::value::elements;
+use super::want::Want;
 use super::words::is_name;
 use super::{Checker, errors, graph, unsupported};
+use crate::fields::DNS_PORTS;
 use crate::hir::{Chain, ChainId, CounterId, Effect, Hook, Pred, Rule, Steer};
+use crate::ranges::Ranges;
 use cranelift_entity::EntityRef;
 use l4c_grammar::{self as ast, Action, HookDecl, RuleKind, S, Span, Value};
 use l4c_manifest::Verdict;
@@ -27,6 +31,9 @@ const VERBS: &[(&str, Verb)] = &[
     ("return", Verb::Return),
     ("count", Verb::Count),
 ];
+
+/// The setting of a hook that names the ports of DNS.
+const DNS_PORTS_WORD: &str = "dns_ports";
 
 /// Words of other tools for the same.
 const ALIASES: &[(&str, &str)] = &[
@@ -83,8 +90,9 @@ impl<'a> Checker<'a> {
         let place = Place { name: &decl.name.node, chain: false };
         let rules = self.rules(&decl.rules, place);
         let default = self.default_rule(decl);
+        let dns_ports = self.dns_ports(decl);
         let name = decl.name.node.clone();
-        Hook { name, kind: self.kind, rules, default, span: decl.name.span }
+        Hook { name, kind: self.kind, dns_ports, rules, default, span: decl.name.span }
     }
 
     fn hook_head(&mut self, decl: &HookDecl) {
@@ -103,14 +111,36 @@ impl<'a> Checker<'a> {
         if bytes > MAX_HOOK_NAME_BYTES && bytes <= MAX_NAME_BYTES {
             self.diags.push(errors::name_length(decl.name.span, bytes, MAX_HOOK_NAME_BYTES));
         }
-        for prop in &decl.props {
-            let word = prop.name.node.as_str();
-            if unsupported::HOOK_PROPS.contains(&word) {
-                self.diags.push(unsupported::at(prop.name.span, &format!("`{word}`")));
-            } else {
-                self.diags.push(errors::unknown_property(&prop.name, "hook", None));
+        for prop in decl.props.iter().filter(|prop| prop.name.node != DNS_PORTS_WORD) {
+            let like = nearest(&prop.name.node, [DNS_PORTS_WORD].into_iter(), &self.diags);
+            self.diags.push(errors::unknown_property(&prop.name, "hook", like));
+        }
+    }
+
+    /// `dns_ports { 53, 5300 }`: those that are usual if it is left out.
+    fn dns_ports(&mut self, decl: &HookDecl) -> Ranges {
+        let mut written = decl.props.iter().filter(|prop| prop.name.node == DNS_PORTS_WORD);
+        let Some(prop) = written.next() else {
+            return Ranges::from_unsorted(DNS_PORTS.map(|port| (port.into(), port.into())).into());
+        };
+        if let Some(second) = written.next() {
+            self.diags.push(errors::name_twice(&second.name, "a property", prop.name.span));
+        }
+        let want = Want::of_ports(DNS_PORTS_WORD);
+        let mut ports = Vec::new();
+        for value in &prop.values {
+            let value = self.values.value(value, &[], &mut self.diags);
+            for element in elements(&value) {
+                match want.piece(element, &self.diags) {
+                    Ok(piece) => ports.push((piece.lo, piece.hi)),
+                    Err(misfit) => misfit.into_iter().for_each(|d| self.diags.push(*d)),
+                }
             }
         }
+        if prop.values.is_empty() {
+            self.diags.push(errors::list_empty(prop.span));
+        }
+        Ranges::from_unsorted(ports)
     }
 
     /// The hook's default: `pass` if it has none.

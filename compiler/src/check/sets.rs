@@ -274,8 +274,12 @@ impl Checker<'_> {
         let facts = &self.sets[cranelift_entity::EntityRef::index(set)];
         let (name, kind) = facts.ty?;
         let Some(want) = &target.want else {
-            let Operand::Bytes { len_bytes, .. } = target.operand else { return None };
-            return self.diags.none(errors::bytes_number(span, len_bytes, "a set"));
+            let Operand::Bytes { slice, .. } = target.operand else { return None };
+            let diag = match slice.len_bytes {
+                Some(len) => errors::bytes_number(span, len, "a set"),
+                None => errors::text_misplaced_set(span),
+            };
+            return self.diags.none(diag);
         };
         let bytes = matches!(target.operand, Operand::Bytes { .. });
         let fits = match (want.kind, kind) {

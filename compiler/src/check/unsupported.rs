@@ -4,11 +4,10 @@ use super::errors;
 use l4c_grammar::{Diag, Name, Span};
 
 /// Fields that are not there yet.
-const FIELDS: &[&str] =
-    &["ip.options", "tcp.payload_len", "tcp.opts", "iface", "rx_queue", "mark", "cpu"];
+const FIELDS: &[&str] = &["ip.options", "tcp.opts", "iface", "rx_queue", "mark", "cpu"];
 
 /// First words under which every field is still missing.
-const GROUPS: &[&str] = &["dns", "inner"];
+const GROUPS: &[&str] = &["inner"];
 
 /// Groups within a header.
 const PREFIXES: &[&str] = &["tcp.opt."];
@@ -22,9 +21,6 @@ pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"]
 
 /// Properties of sets that are not there yet.
 pub(crate) const SET_PROPS: &[&str] = &["dynamic", "timeout"];
-
-/// Settings of hooks that are not there yet.
-pub(crate) const HOOK_PROPS: &[&str] = &["dns_ports"];
 
 /// Predicates in form of a call that are not there yet.
 pub(crate) const CALLS: &[&str] = &["over", "under"];

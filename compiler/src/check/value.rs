@@ -5,7 +5,7 @@ use super::names::{Names, Sort, nearest};
 use super::words::{self, is_name, range_ends};
 use super::{errors, graph, unsupported};
 use crate::fields::FIELDS;
-use crate::hir::SetId;
+use crate::hir::{Pattern, SetId};
 use cranelift_entity::EntityRef;
 use l4c_grammar::{Name, S, Span, Value, spanned};
 use std::cell::Cell;
@@ -49,23 +49,16 @@ pub(crate) enum Val {
     Error,
 }
 
-/// Bytes wanted, where `care` has ones. Both have one length, and `want` is zero where `care` is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
-    pub want: Vec<u8>,
-    pub care: Vec<u8>,
-}
-
 impl Pattern {
     /// Text; `nocase` lets ASCII letters stand for either case.
-    fn text(bytes: &[u8], nocase: bool) -> Self {
+    pub(crate) fn text(bytes: &[u8], nocase: bool) -> Self {
         let case = |b: &u8| if nocase && b.is_ascii_alphabetic() { 0xdf } else { 0xff };
         let care: Vec<u8> = bytes.iter().map(case).collect();
         let want = bytes.iter().zip(&care).map(|(b, c)| b & c).collect();
         Self { want, care }
     }
 
-    fn hex(bytes: &[Option<u8>]) -> Self {
+    pub(crate) fn hex(bytes: &[Option<u8>]) -> Self {
         Self {
             want: bytes.iter().map(|b| b.unwrap_or(0)).collect(),
             care: bytes.iter().map(|b| if b.is_some() { 0xff } else { 0 }).collect(),

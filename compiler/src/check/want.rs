@@ -70,6 +70,12 @@ pub(crate) fn place_max(place: &Place) -> u128 {
     }
 }
 
+/// Words that are written in capitals (`ANY`) may be written small.
+fn spelled(name: &str, word: &str) -> bool {
+    name == word
+        || name.starts_with(|c: char| c.is_ascii_uppercase()) && name.eq_ignore_ascii_case(word)
+}
+
 impl Want {
     /// What a field asks; `None` for one that has no value but its presence.
     pub(crate) fn of_field(field: &Field) -> Option<Self> {
@@ -81,11 +87,17 @@ impl Want {
             Ty::Addr => Kind::Addr { v4: true, v6: true },
             Ty::Mac => Kind::Mac,
             Ty::Flags => Kind::Flags,
-            Ty::Presence => return None,
+            Ty::Presence | Ty::Name => return None,
         };
         let max = field.places.iter().map(place_max).max().unwrap_or(0);
         let by = format!("`{}`", field.name);
         Some(Self { kind, max, names: field.names, by, many: true })
+    }
+
+    /// What a list of ports asks, in the property called `word`.
+    pub(crate) fn of_ports(word: &str) -> Self {
+        let by = format!("`{word}`");
+        Self { kind: Kind::Port, max: max_value(16), names: &[], by, many: true }
     }
 
     /// What `len_bytes` bytes ask when they are compared as a number.
@@ -203,7 +215,7 @@ impl Want {
 
     /// The number that a word means here.
     fn named(&self, word: &str, span: Span, diags: &Diags) -> Result<u128, Misfit> {
-        if let Some((_, n)) = self.names.iter().find(|(name, _)| *name == word) {
+        if let Some((_, n)) = self.names.iter().find(|(name, _)| spelled(name, word)) {
             return Ok(u128::from(*n));
         }
         Err(Some(Box::new(if self.names.is_empty() {

@@ -29,6 +29,8 @@ impl PartialEq for Field {
     }
 }
 
+impl Eq for Field {}
+
 /// Type of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ty {
@@ -50,6 +52,8 @@ pub enum Ty {
     Bit,
     /// Nothing but there or not.
     Presence,
+    /// A DNS name: labels.
+    Name,
 }
 
 /// One place of a field.
@@ -95,6 +99,10 @@ pub enum Base {
     Net,
     /// Start of the transport header.
     Transport,
+    /// Start of the DNS message.
+    Dns,
+    /// Behind the name of the first DNS question.
+    QuestionEnd,
 }
 
 /// Found out while reading the headers.
@@ -104,6 +112,14 @@ pub enum Info {
     Proto,
     /// Bytes of the packet that the hook sees: 16 bits.
     PktLen,
+    /// Bytes that the transport carries, as far as the IP header counts: 16 bits.
+    PayloadLen,
+    /// Characters of the first DNS question's name, dots between labels counted: 8 bits.
+    NameLen,
+    /// Labels of that name: 8 bits.
+    NameLabels,
+    /// That name itself: no number.
+    Name,
 }
 
 /// When a field is there.
@@ -141,6 +157,16 @@ pub enum When {
     Header(Transport),
     /// First fragment of a transport whose first bytes say what stands behind them.
     Form(Form),
+    /// First fragment of this transport, its header whole and possible, options too.
+    Payload(Transport),
+    /// A DNS message: first fragment of UDP or TCP with a port that DNS is spoken on, and a whole header of 12
+    /// bytes; behind TCP the whole message.
+    Dns,
+    /// A DNS message with this bit in its first flags byte: 0x80 is a response, 0 a query.
+    DnsResponse(u8),
+    /// A DNS message whose first question is whole: a name of at most 255 bytes in labels of at most 63, no
+    /// pointer among them, type and class.
+    Question,
     /// A fragment: IPv4 MF or offset ≠ 0, IPv6 fragment header saying the same.
     Frag,
     /// A header that its predecessor announced is cut or impossible.
@@ -279,6 +305,12 @@ impl Ext {
 /// At most so many IPv6 extension headers are walked.
 pub const MAX_EXT_HEADERS: usize = 8;
 
+/// Ports that DNS is spoken on where the hook does not say otherwise.
+pub const DNS_PORTS: [u16; 2] = [53, 5353];
+
+/// Bytes of a DNS header: RFC 1035 4.1.1.
+pub const DNS_HEADER_BYTES: u32 = 12;
+
 /// At most so many VLAN tags are looked through.
 pub const MAX_TAGS: usize = 2;
 
@@ -295,7 +327,9 @@ impl Place {
                 width_bits as u32 + shift as u32 + (add != 0) as u32
             }
             At::Const(_) | At::Info(Info::Proto) => 8,
-            At::Info(Info::PktLen) => 16,
+            At::Info(Info::NameLen | Info::NameLabels) => 8,
+            At::Info(Info::PktLen | Info::PayloadLen) => 16,
+            At::Info(Info::Name) => 0,
         }
     }
 }

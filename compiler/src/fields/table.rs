@@ -47,6 +47,12 @@ const fn esp(off_bits: i16, width: u8) -> Place {
 const fn ah(off_bits: i16, width: u8) -> Place {
     head(Transport::Ah, off_bits, width)
 }
+const fn dns(off_bits: i16, width: u8) -> Place {
+    bits(When::Dns, Base::Dns, off_bits, width)
+}
+const fn question(off_bits: i16, width: u8) -> Place {
+    bits(When::Question, Base::QuestionEnd, off_bits, width)
+}
 const fn igmp(off_bits: i16, width: u8) -> Place {
     head(Transport::Igmp, off_bits, width)
 }
@@ -224,6 +230,63 @@ const IGMP_TYPE: Names = &[
     ("leave", 0x17),
     ("report_v3", 0x22),
 ];
+const DNS_OPCODE: Names =
+    &[("query", 0), ("iquery", 1), ("status", 2), ("notify", 4), ("update", 5), ("dso", 6)];
+const DNS_RCODE: Names = &[
+    ("NOERROR", 0),
+    ("FORMERR", 1),
+    ("SERVFAIL", 2),
+    ("NXDOMAIN", 3),
+    ("NOTIMP", 4),
+    ("REFUSED", 5),
+    ("YXDOMAIN", 6),
+    ("YXRRSET", 7),
+    ("NXRRSET", 8),
+    ("NOTAUTH", 9),
+    ("NOTZONE", 10),
+];
+/// Types of resource records, and of questions only.
+const DNS_TYPE: Names = &[
+    ("A", 1),
+    ("NS", 2),
+    ("CNAME", 5),
+    ("SOA", 6),
+    ("NULL", 10),
+    ("PTR", 12),
+    ("HINFO", 13),
+    ("MX", 15),
+    ("TXT", 16),
+    ("RP", 17),
+    ("AAAA", 28),
+    ("LOC", 29),
+    ("SRV", 33),
+    ("NAPTR", 35),
+    ("CERT", 37),
+    ("DNAME", 39),
+    ("OPT", 41),
+    ("DS", 43),
+    ("SSHFP", 44),
+    ("RRSIG", 46),
+    ("NSEC", 47),
+    ("DNSKEY", 48),
+    ("NSEC3", 50),
+    ("NSEC3PARAM", 51),
+    ("TLSA", 52),
+    ("CDS", 59),
+    ("CDNSKEY", 60),
+    ("ZONEMD", 63),
+    ("SVCB", 64),
+    ("HTTPS", 65),
+    ("SPF", 99),
+    ("TKEY", 249),
+    ("TSIG", 250),
+    ("IXFR", 251),
+    ("AXFR", 252),
+    ("ANY", 255),
+    ("URI", 256),
+    ("CAA", 257),
+];
+const DNS_CLASS: Names = &[("IN", 1), ("CH", 3), ("HS", 4), ("NONE", 254), ("ANY", 255)];
 /// Types of ICMP with identifier and number, as the first two bytes of a message: 0 and 8, 13, 14.
 const ECHO: (u16, u16) = (0xf700, 0);
 const STAMP: (u16, u16) = (0xff00, 0x0d00);
@@ -348,6 +411,9 @@ rows! {
     "tcp.checksum" Number [tcp(128, 16)] NO_NAMES "checksum as sent";
     "tcp.urgent" Number [tcp(144, 16)] NO_NAMES "urgent pointer";
 
+    "tcp.payload_len" Number [info(When::Payload(Transport::Tcp), Info::PayloadLen)] NO_NAMES
+        "bytes behind the header and its options, without the padding of short frames";
+
     // UDP
     "udp" Presence [there(When::ProtoIs(17))] NO_NAMES "protocol 17";
     "udp.sport" Port [udp(0, 16)] NO_NAMES "source port";
@@ -430,6 +496,28 @@ rows! {
         group((0xff00, 0x1200)),
         group((0xfe00, 0x1600))
     ] NO_NAMES "group of a query, a leave, or a report of version 1 or 2";
+
+    // DNS: RFC 1035, RFC 6895
+    "dns" Presence [there(When::Dns)] NO_NAMES "a DNS message";
+    "dns.id" Number [dns(0, 16)] NO_NAMES "identifier";
+    "dns.query" Presence [there(When::DnsResponse(0))] NO_NAMES "a query";
+    "dns.response" Presence [there(When::DnsResponse(0x80))] NO_NAMES "a response";
+    "dns.opcode" Number [dns(17, 4)] DNS_OPCODE "kind of query";
+    "dns.aa" Bit [dns(21, 1)] NO_NAMES "authoritative answer";
+    "dns.tc" Bit [dns(22, 1)] NO_NAMES "truncated";
+    "dns.rd" Bit [dns(23, 1)] NO_NAMES "recursion desired";
+    "dns.ra" Bit [dns(24, 1)] NO_NAMES "recursion available";
+    "dns.rcode" Number [dns(28, 4)] DNS_RCODE "response code, its low 4 bits";
+    "dns.qdcount" Number [dns(32, 16)] NO_NAMES "questions, as the header says";
+    "dns.ancount" Number [dns(48, 16)] NO_NAMES "answers, as the header says";
+    "dns.nscount" Number [dns(64, 16)] NO_NAMES "authority records, as the header says";
+    "dns.arcount" Number [dns(80, 16)] NO_NAMES "additional records, as the header says";
+    "dns.qname" Name [info(When::Question, Info::Name)] NO_NAMES "name of the first question";
+    "dns.qname.len" Number [info(When::Question, Info::NameLen)] NO_NAMES
+        "its characters, dots between labels counted, the last dot not";
+    "dns.qname.labels" Number [info(When::Question, Info::NameLabels)] NO_NAMES "its labels";
+    "dns.qtype" Number [question(0, 16)] DNS_TYPE "type that the first question asks for";
+    "dns.qclass" Number [question(16, 16)] DNS_CLASS "class that the first question asks for";
 
     // protocols without fields of their own
     "ipip" Presence [there(When::ProtoIs(4))] NO_NAMES "protocol 4";

@@ -5,7 +5,7 @@
 //! verified once and not once for each shape of packet. Every question "is that header there?" is one
 //! `and` and one compare on the low half.
 
-use crate::fields::{Ext, When};
+use crate::fields::{DNS_HEADER_BYTES, Ext, When};
 
 /// Bits 0–7: the protocol, if [`KNOWN`].
 pub const PROTO_MASK: u64 = 0xff;
@@ -59,7 +59,8 @@ pub fn ext_bit(ext: Ext) -> u64 {
 pub fn question(when: When) -> (u64, u64) {
     let flag = |bit| (bit, bit);
     match when {
-        When::Always | When::Link => (0, 0),
+        // DNS is asked of the lengths word.
+        When::Always | When::Link | When::Dns | When::DnsResponse(_) | When::Question => (0, 0),
         When::Tag1 => flag(TAG1),
         When::Tag2 => flag(TAG2),
         When::TypeIp4 => flag(TYPE_IP4),
@@ -70,7 +71,9 @@ pub fn question(when: When) -> (u64, u64) {
         When::Proto => flag(KNOWN),
         When::ProtoIs(proto) => (PROTO_MASK | KNOWN, u64::from(proto) | KNOWN),
         When::Ports => flag(PORTS),
-        When::Header(t) => (PROTO_MASK | KNOWN | L4, u64::from(t.proto()) | KNOWN | L4),
+        When::Header(t) | When::Payload(t) => {
+            (PROTO_MASK | KNOWN | L4, u64::from(t.proto()) | KNOWN | L4)
+        }
         When::Form(form) => question(When::Header(form.transport)),
         When::Frag => flag(FRAG),
         When::Unparsed => flag(UNPARSED),
@@ -91,7 +94,10 @@ pub const fn header_bytes(when: When) -> u32 {
         When::Ports => 4,
         When::Header(t) => t.header_bytes(),
         When::Form(form) => form.len_bytes,
+        When::Dns | When::DnsResponse(_) => DNS_HEADER_BYTES,
+        When::Question => 4,
         When::Always
+        | When::Payload(_)
         | When::TypeIp4
         | When::TypeIp6
         | When::TypeArp

@@ -7,22 +7,31 @@
 //! edge_r0(layout, len) …    a run of the hook's own rules
 //! edge_c0_web(layout, len)  a chain; its runs are edge_c0_web_r0 … when it has several
 //! edge_walk, edge_step      the way over IPv6 extension headers
+//! edge_lens, edge_question  where the payload and a DNS question lie, for the lengths word
+//! edge_find0 …              looks for a pattern in a window
 //! ```
+//!
+//! `len` is the packet's length, or the lengths word (see `lens`) if some rule asks for payload or DNS.
 //!
 //! Every function of rules returns an *outcome*: `GO_ON` (no rule decided), `LEAVE` (leave this
 //! list), or a decision: `(slot + 1) << 32 | code`, `slot` being the counter of the rule that decided and
 //! `code` the hook's own return code. So the entry function counts the deciding rule in one place, whatever
 //! their number.
 
+mod bytes;
+mod glob;
 mod layout;
+mod lens;
+mod name;
 mod needs;
 mod parse;
 mod pred;
 mod rules;
+mod search;
 mod tables;
 mod value;
 
-use crate::hir::{ChainId, CounterId, Effect, HookId, Policy};
+use crate::hir::{ChainId, CounterId, Effect, Glob, HookId, Pattern, Policy};
 use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
@@ -30,6 +39,7 @@ use l4c_grammar::Span;
 use l4c_ir::{BinOp, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
 use l4c_manifest::Verdict;
 use layout::{L3_MASK, L3_SHIFT};
+use lens::PKT_LEN_MASK;
 use needs::Needs;
 use std::collections::HashMap;
 use tables::Tables;
@@ -60,15 +70,15 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         policy,
         hook,
         shadow,
-        funcs: PrimaryMap::new(),
-        tables: Tables::new(policy, &the_hook.name),
+        needs,
+        made: Made::new(policy, &the_hook.name),
         names: Names { rules, counters: named, chains: HashMap::new() },
     };
-    let entry = lowering.program(plan, needs);
+    let entry = lowering.program(plan);
     Module {
-        funcs: lowering.funcs,
+        funcs: lowering.made.funcs,
         entry: entry.into(),
-        tables: lowering.tables.finish(),
+        tables: lowering.made.tables.finish(),
         lines,
         counters: u32::try_from(report.len() + counters.len()).expect("at most a million rules"),
     }
@@ -79,9 +89,35 @@ struct Lowering<'p> {
     policy: &'p Policy,
     hook: HookId,
     shadow: bool,
+    needs: Needs,
+    made: Made<'p>,
+    names: Names,
+}
+
+/// What has been made so far, and what was made for whom.
+struct Made<'p> {
+    /// The hook's name: that of each function begins with it.
+    hook: &'p str,
     funcs: PrimaryMap<Func, Function>,
     tables: Tables<'p>,
-    names: Names,
+    finders: HashMap<Pattern, Func>,
+    globs: HashMap<Vec<Glob>, Func>,
+    name_finders: HashMap<Vec<Vec<u8>>, Func>,
+    labels: Option<Func>,
+}
+
+impl<'p> Made<'p> {
+    fn new(policy: &'p Policy, hook: &'p str) -> Self {
+        Self {
+            hook,
+            funcs: PrimaryMap::new(),
+            tables: Tables::new(policy, hook),
+            finders: HashMap::new(),
+            globs: HashMap::new(),
+            name_finders: HashMap::new(),
+            labels: None,
+        }
+    }
 }
 
 /// What rules refer to.
@@ -98,34 +134,39 @@ struct Names {
 struct FuncBuilder<'b, 'p> {
     b: Builder<'b>,
     policy: &'p Policy,
-    tables: &'b mut Tables<'p>,
+    made: &'b mut Made<'p>,
     names: &'b Names,
     layout: Value,
+    /// The lengths word.
+    lens: Value,
     pkt_len: Value,
     l3_off: Value,
     l4_off: Value,
 }
 
 impl<'b, 'p> FuncBuilder<'b, 'p> {
-    /// A builder in the entry block of a new function `(layout, pkt_len)`.
+    /// A builder in the entry block of a new function `(layout, lens)`.
     fn new(
         func: &'b mut Function,
         policy: &'p Policy,
-        tables: &'b mut Tables<'p>,
+        made: &'b mut Made<'p>,
         names: &'b Names,
+        needs: Needs,
     ) -> Self {
         let mut b = Builder::new(func, 2);
-        let [layout, pkt_len] = [0, 1].map(|i| b.func.params()[i]);
+        let [layout, lens] = [0, 1].map(|i| b.func.params()[i]);
+        let pkt_len =
+            if needs.payload { b.binary_imm(BinOp::And, lens, PKT_LEN_MASK) } else { lens };
         let shifted = b.binary_imm(BinOp::Shr, layout, L3_SHIFT);
         let l3_off = b.binary_imm(BinOp::And, shifted, L3_MASK);
         let l4_off = parse::transport_off(&mut b, layout);
-        Self { b, policy, tables, names, layout, pkt_len, l3_off, l4_off }
+        Self { b, policy, made, names, layout, lens, pkt_len, l3_off, l4_off }
     }
 }
 
 impl Lowering<'_> {
     /// The whole program; returns its entry.
-    fn program(&mut self, plan: &Plan, needs: Needs) -> Func {
+    fn program(&mut self, plan: &Plan) -> Func {
         let hook_name = self.policy.hooks[self.hook].name.clone();
         // Callees first: a chain's function must have a name before a rule can call it.
         for chain in self.chains_callees_first() {
@@ -139,14 +180,35 @@ impl Lowering<'_> {
             .enumerate()
             .map(|(i, run)| self.run(&format!("{hook_name}_r{i}"), None, run, true))
             .collect();
-        let walk = needs.transport.then(|| {
-            let step = self.funcs.push(parse::step_function(&format!("{hook_name}_step")));
-            self.funcs.push(parse::walk_function(&format!("{hook_name}_walk"), step))
-        });
-        self.entry(&hook_name, &runs, needs, walk)
+        self.entry(&hook_name, &runs)
     }
 
-    fn entry(&mut self, name: &str, runs: &[Func], needs: Needs, walk: Option<Func>) -> Func {
+    /// The function that walks over extension headers, if any rule looks behind them.
+    fn walk(&mut self, hook: &str) -> Option<Func> {
+        let funcs = &mut self.made.funcs;
+        self.needs.transport.then(|| {
+            let step = funcs.push(parse::step_function(&format!("{hook}_step")));
+            funcs.push(parse::walk_function(&format!("{hook}_walk"), step))
+        })
+    }
+
+    /// The function that makes the lengths word, if any rule asks for more than the packet's length.
+    fn lens(&mut self, hook: &str) -> Option<Func> {
+        let ports = &self.policy.hooks[self.hook].dns_ports;
+        let funcs = &mut self.made.funcs;
+        let question = self.needs.question.then(|| {
+            let step = funcs.push(name::walk_function(&format!("{hook}_question8")));
+            funcs.push(name::question_function(&format!("{hook}_question"), step))
+        });
+        let name = format!("{hook}_lens");
+        self.needs
+            .payload
+            .then(|| funcs.push(lens::lens_function(&name, self.needs, ports, question)))
+    }
+
+    fn entry(&mut self, name: &str, runs: &[Func]) -> Func {
+        let (walk, make_lens) = (self.walk(name), self.lens(name));
+        let needs = self.needs;
         let hook = &self.policy.hooks[self.hook];
         let (default_slot, default_line) = self.names.rules[&(None, hook.rules.len())];
         let mut func = Function::new(name);
@@ -155,11 +217,15 @@ impl Lowering<'_> {
         let pkt_len = b.env(Env::PktLen);
         let start = hook.kind.start();
         let layout = parse::HeaderReader::read(&mut b, start, pkt_len, needs, walk);
+        let lens = match make_lens {
+            Some(func) => b.call(func, vec![layout, pkt_len]),
+            None => pkt_len,
+        };
         let decided = b.new_block();
         let outcome = b.func.add_param(decided);
         let default = b.new_block();
         for &run in runs {
-            let result = b.call(run, vec![layout, pkt_len]);
+            let result = b.call(run, vec![layout, lens]);
             let [next, yes] = [(); 2].map(|()| b.new_block());
             b.br_imm(Cond::Gt, result, LEAVE, yes, next);
             b.switch_to(yes);
@@ -188,7 +254,7 @@ impl Lowering<'_> {
             b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX))
         };
         b.ret(code);
-        self.funcs.push(func)
+        self.made.funcs.push(func)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
-use crate::fields::{At, Base, Info, When};
+use crate::fields::{At, Base, Field, Info, When};
 use crate::hir::{Atom, Layer, Operand, Pred, Rule};
 
 /// What the header reader must find out.
@@ -12,6 +12,12 @@ pub struct Needs {
     pub ports: bool,
     /// Whether something is cut or impossible.
     pub unparsed: bool,
+    /// Where the payload lies: the lengths word.
+    pub payload: bool,
+    /// Where a DNS message lies.
+    pub dns: bool,
+    /// Its first question.
+    pub question: bool,
 }
 
 impl Needs {
@@ -35,20 +41,27 @@ impl Needs {
 
     fn add_atom(&mut self, atom: &Atom) {
         match &atom.operand {
-            Operand::Bytes { layer, .. } => match layer {
-                Layer::L4 | Layer::Payload => self.transport = true,
-                Layer::L2 | Layer::L3 => {}
-            },
-            Operand::Field { field, .. } => {
-                for place in field.places {
-                    self.add_when(place.when);
-                    self.transport |= match place.at {
-                        At::Info(Info::Proto) => true,
-                        At::Bits { base, .. } => base == Base::Transport,
-                        At::Nowhere | At::Const(_) | At::Info(Info::PktLen) => false,
-                    };
+            Operand::Bytes { slice, .. } => {
+                match slice.layer {
+                    Layer::L4 => self.transport = true,
+                    Layer::Payload => (self.transport, self.payload) = (true, true),
+                    Layer::L2 | Layer::L3 => {}
                 }
+                slice.off_field.into_iter().for_each(|field| self.add_field(field));
             }
+            Operand::Name => self.add_when(When::Question),
+            Operand::Field { field, .. } => self.add_field(field),
+        }
+    }
+
+    fn add_field(&mut self, field: &Field) {
+        for place in field.places {
+            self.add_when(place.when);
+            self.transport |= match place.at {
+                At::Info(Info::Proto) => true,
+                At::Bits { base, .. } => base == Base::Transport,
+                At::Nowhere | At::Const(_) | At::Info(_) => false,
+            };
         }
     }
 
@@ -61,6 +74,14 @@ impl Needs {
             | When::Frag
             | When::Ext(_) => {
                 self.transport = true;
+            }
+            When::Payload(_) => (self.transport, self.payload) = (true, true),
+            When::Dns | When::DnsResponse(_) => {
+                (self.transport, self.payload, self.dns) = (true, true, true);
+            }
+            When::Question => {
+                (self.transport, self.payload, self.dns) = (true, true, true);
+                self.question = true;
             }
             When::Ports => (self.transport, self.ports) = (true, true),
             When::Unparsed => (self.transport, self.unparsed) = (true, true),

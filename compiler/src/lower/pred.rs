@@ -1,15 +1,13 @@
 //! Predicates become control flow: each ends in one of two blocks, and has no value of its own.
 
 use super::FuncBuilder;
-use super::layout::{self, L3, L4, PROTO_MASK};
+use super::layout::{self, L3, PROTO_MASK};
+use super::lens::{DNS, END_SHIFT, OFF_MASK};
 use super::value::{Bits, Extract};
-use crate::fields::{At, Base, Form, Info, Place, Ty, When};
-use crate::hir::{Atom, AtomTest, Layer, Operand, Pred, SetId};
+use crate::fields::{At, Base, DNS_HEADER_BYTES, Form, Info, Place, Ty, When};
+use crate::hir::{Atom, AtomTest, Operand, Pred, SetId};
 use crate::ranges::{Ranges, max_value};
 use l4c_ir::{BinOp, Block, Cond, Value, Width};
-
-/// Slices that begin farther out can't be in any packet that a program is shown.
-const MAX_SLICE_OFF_BYTES: u32 = 0x4000;
 
 /// Up to so many ranges are compared one by one; more go through a table.
 const MAX_INLINE_RANGES: usize = 8;
@@ -52,43 +50,23 @@ impl FuncBuilder<'_, '_> {
                 }
                 self.b.jump(no, Vec::new());
             }
-            Operand::Bytes { layer, off_bytes, len_bytes, mask } => {
-                let Some(off) = self.slice_off(*layer, *off_bytes, no) else {
-                    return self.b.jump(no, Vec::new());
-                };
-                let ptr = self.b.guard(off, *len_bytes, no);
-                self.bytes(ptr, *len_bytes, *mask, &atom.test, yes, no);
-            }
+            Operand::Bytes { slice, mask } => self.bytes_atom(slice, *mask, &atom.test, yes, no),
+            Operand::Name => match &atom.test {
+                AtomTest::Name { test, negated } => self.name_atom(test, *negated, yes, no),
+                // The checker asks nothing else of names.
+                AtomTest::Present
+                | AtomTest::In { .. }
+                | AtomTest::InSet { .. }
+                | AtomTest::Equals { .. }
+                | AtomTest::StartsWith(_)
+                | AtomTest::EndsWith(_)
+                | AtomTest::Contains { .. } => self.b.jump(no, Vec::new()),
+            },
         }
-    }
-
-    /// Offset of a slice, after asking that its layer is there; `None` if it can't be.
-    fn slice_off(&mut self, layer: Layer, off_bytes: u32, no: Block) -> Option<Value> {
-        if off_bytes > MAX_SLICE_OFF_BYTES {
-            return None;
-        }
-        let base = match layer {
-            Layer::L2 => return Some(self.b.iconst(u64::from(off_bytes))),
-            Layer::L3 => {
-                self.require(L3, L3, no);
-                self.l3_off
-            }
-            Layer::L4 => {
-                self.require(L4, L4, no);
-                self.l4_off
-            }
-            // The checker does not let payload slices through yet.
-            Layer::Payload => return None,
-        };
-        Some(if off_bytes == 0 {
-            base
-        } else {
-            self.b.binary_imm(BinOp::Add, base, u64::from(off_bytes))
-        })
     }
 
     /// Goes on only where `layout & mask == want`.
-    fn require(&mut self, mask: u64, want: u64, no: Block) {
+    pub(super) fn require(&mut self, mask: u64, want: u64, no: Block) {
         if mask == 0 {
             return;
         }
@@ -109,28 +87,108 @@ impl FuncBuilder<'_, '_> {
         yes: Block,
         no: Block,
     ) {
-        let (bits, want) = layout::question(place.when);
-        self.require(bits, want, no);
-        let bits = match place.at {
-            At::Nowhere => return self.b.jump(yes, Vec::new()),
-            At::Const(n) => Bits::Narrow(self.b.iconst(u64::from(n))),
-            At::Info(Info::Proto) => {
-                Bits::Narrow(self.b.binary_imm(BinOp::And, self.layout, PROTO_MASK))
-            }
-            At::Info(Info::PktLen) => Bits::Narrow(self.pkt_len),
-            At::Bits { base, off_bits, width_bits, .. } => {
-                let ptr_start = self.header(place.when, base, no);
-                let extract = Extract::of(
-                    i32::from(off_bits) - ptr_start.before_bits,
-                    u32::from(width_bits),
-                    ptr_start.len_bytes,
-                );
-                extract.emit(&mut self.b, ptr_start.ptr)
-            }
-        };
+        if place.at == At::Nowhere {
+            self.require_when(place.when, no);
+            return self.b.jump(yes, Vec::new());
+        }
+        let bits = self.read(place, no);
         let default_test = AtomTest::In { values: vec![Ranges::one(1); index + 1], negated: false };
         let test = if is_bit && matches!(test, AtomTest::Present) { &default_test } else { test };
         self.ask(place, index, bits, mask, test, yes, no);
+    }
+
+    /// Goes on only where a place of this kind is there, as far as the words tell.
+    fn require_when(&mut self, when: When, no: Block) {
+        let (bits, want) = layout::question(when);
+        self.require(bits, want, no);
+        match when {
+            When::Payload(_) => {
+                self.payload_start(no);
+            }
+            When::Dns | When::DnsResponse(_) => {
+                let there = self.b.new_block();
+                let bit = self.b.binary_imm(BinOp::And, self.lens, DNS);
+                self.b.br_imm(Cond::Ne, bit, 0, there, no);
+                self.b.switch_to(there);
+                if let When::DnsResponse(want) = when {
+                    let off = self.dns_off();
+                    let ptr = self.b.guard(off, DNS_HEADER_BYTES, no);
+                    let byte = self.b.load(ptr, 2, Width::B1);
+                    let bit = self.b.binary_imm(BinOp::And, byte, 0x80);
+                    let next = self.b.new_block();
+                    self.b.br_imm(Cond::Eq, bit, want.into(), next, no);
+                    self.b.switch_to(next);
+                }
+            }
+            When::Question => {
+                self.the_name(no);
+            }
+            When::Always
+            | When::Link
+            | When::Tag1
+            | When::Tag2
+            | When::TypeIp4
+            | When::TypeIp6
+            | When::TypeArp
+            | When::Ip4
+            | When::Ip6
+            | When::Arp
+            | When::ArpEthIp4
+            | When::Proto
+            | When::ProtoIs(_)
+            | When::Ports
+            | When::Header(_)
+            | When::Form(_)
+            | When::Frag
+            | When::Unparsed
+            | When::Ext(_) => {}
+        }
+    }
+
+    /// The raw number of a place with a value; on to `no` where it is not there.
+    pub(super) fn read(&mut self, place: &Place, no: Block) -> Bits {
+        self.require_when(place.when, no);
+        match place.at {
+            At::Nowhere | At::Info(Info::Name) => Bits::Narrow(self.b.iconst(1)),
+            At::Const(n) => Bits::Narrow(self.b.iconst(u64::from(n))),
+            At::Info(info) => Bits::Narrow(self.info(info, no)),
+            At::Bits { base, off_bits, width_bits, .. } => {
+                let header = self.header(place.when, base, no);
+                let extract = Extract::of(
+                    i32::from(off_bits) - header.before_bits,
+                    u32::from(width_bits),
+                    header.len_bytes,
+                );
+                extract.emit(&mut self.b, header.ptr)
+            }
+        }
+    }
+
+    fn info(&mut self, info: Info, no: Block) -> Value {
+        match info {
+            Info::Proto => self.b.binary_imm(BinOp::And, self.layout, PROTO_MASK),
+            Info::PktLen => self.pkt_len,
+            Info::PayloadLen => {
+                let start = self.payload_start(no);
+                let shifted = self.b.binary_imm(BinOp::Shr, self.lens, END_SHIFT);
+                let end = self.b.binary_imm(BinOp::And, shifted, OFF_MASK);
+                self.b.binary(BinOp::Sub, end, start)
+            }
+            Info::NameLen => {
+                // Each label has a byte of length, all but the last a dot, the root one byte alone.
+                let name = self.the_name(no);
+                let without_root = self.b.binary_imm(BinOp::Sub, name.bytes, 1);
+                let zero = self.b.iconst(0);
+                let sign = self.b.binary(BinOp::Sub, zero, without_root);
+                let one = self.b.binary_imm(BinOp::Shr, sign, 63);
+                self.b.binary(BinOp::Sub, without_root, one)
+            }
+            Info::NameLabels => {
+                let name = self.the_name(no);
+                self.label_count(name)
+            }
+            Info::Name => self.b.iconst(1),
+        }
     }
 
     /// Guards the header that a place lies in.
@@ -145,6 +203,11 @@ impl FuncBuilder<'_, '_> {
             }
             (Base::Net, _) => (self.l3_off, len_bytes, 0),
             (Base::Transport, _) => (self.l4_off, len_bytes, 0),
+            (Base::Dns, _) => (self.dns_off(), len_bytes, 0),
+            (Base::QuestionEnd, _) => {
+                let name = self.the_name(no);
+                (self.b.binary(BinOp::Add, name.first, name.bytes), len_bytes, 0)
+            }
         };
         let ptr = self.b.guard(off, len_bytes, no);
         if when == When::ArpEthIp4 {
@@ -211,8 +274,42 @@ impl FuncBuilder<'_, '_> {
                 };
                 self.member_of(value, wanted, place.width_bits(), Some(*set), yes, no);
             }
-            // The checker makes these for slices only.
-            AtomTest::Equals { .. } => self.b.jump(no, Vec::new()),
+            // The checker makes these for slices and names only.
+            AtomTest::Equals { .. }
+            | AtomTest::StartsWith(_)
+            | AtomTest::EndsWith(_)
+            | AtomTest::Contains { .. }
+            | AtomTest::Name { .. } => self.b.jump(no, Vec::new()),
+        }
+    }
+
+    /// The field's own number of a place.
+    pub(super) fn scaled_place(&mut self, bits: Bits, place: &Place) -> Bits {
+        match place.at {
+            At::Bits { shift, add, .. } => self.scaled(bits, shift, add),
+            At::Nowhere | At::Const(_) | At::Info(_) => bits,
+        }
+    }
+
+    /// What a membership asks for; `None` of any other question.
+    pub(super) fn wanted<'t>(&self, test: &'t AtomTest) -> Option<Wanted<'t>>
+    where
+        Self: 't,
+    {
+        match test {
+            AtomTest::In { values, negated } => {
+                Some(Wanted { ranges: values.first()?, set: None, negated: *negated })
+            }
+            AtomTest::InSet { set, negated } => {
+                let ranges = &self.policy.sets[*set].narrow;
+                Some(Wanted { ranges, set: Some(*set), negated: *negated })
+            }
+            AtomTest::Present
+            | AtomTest::Equals { .. }
+            | AtomTest::StartsWith(_)
+            | AtomTest::EndsWith(_)
+            | AtomTest::Contains { .. }
+            | AtomTest::Name { .. } => None,
         }
     }
 
@@ -231,7 +328,7 @@ impl FuncBuilder<'_, '_> {
         }
     }
 
-    fn masked(&mut self, bits: Bits, mask: u128) -> Bits {
+    pub(super) fn masked(&mut self, bits: Bits, mask: u128) -> Bits {
         let (mask_hi, mask_lo) = halves(mask);
         match bits {
             Bits::Narrow(value) => Bits::Narrow(self.b.binary_imm(BinOp::And, value, mask_lo)),
@@ -259,7 +356,7 @@ impl FuncBuilder<'_, '_> {
             (wanted, yes, no)
         };
         if ranges.as_slice().len() > MAX_INLINE_RANGES {
-            let table = self.tables.get(wanted, matches!(value, Bits::Wide { .. }), set);
+            let table = self.made.tables.get(wanted, matches!(value, Bits::Wide { .. }), set);
             let found = match value {
                 Bits::Narrow(lo) => {
                     let zero = self.b.iconst(0);
@@ -337,68 +434,16 @@ impl FuncBuilder<'_, '_> {
             self.b.br_imm(Cond::Le, vl, hi_lo, yes, no);
         }
     }
+}
 
-    fn bytes(
-        &mut self,
-        ptr: Value,
-        len_bytes: u32,
-        mask: Option<u64>,
-        test: &AtomTest,
-        yes: Block,
-        no: Block,
-    ) {
-        match test {
-            AtomTest::Present => self.b.jump(yes, Vec::new()),
-            AtomTest::Equals { want, care, negated } => {
-                let (yes, no) = if *negated { (no, yes) } else { (yes, no) };
-                self.equal_bytes(ptr, want, care, no);
-                self.b.jump(yes, Vec::new());
-            }
-            AtomTest::In { .. } | AtomTest::InSet { .. } => {
-                let width_bits = len_bytes * 8;
-                let mut value = Extract::of(0, width_bits, len_bytes).emit(&mut self.b, ptr);
-                if let Some(mask) = mask {
-                    value = self.masked(value, u128::from(mask));
-                }
-                let (wanted, set, negated) = match test {
-                    AtomTest::In { values, negated } => (&values[0], None, *negated),
-                    AtomTest::InSet { set, negated } => {
-                        (&self.policy.sets[*set].narrow, Some(*set), *negated)
-                    }
-                    AtomTest::Present | AtomTest::Equals { .. } => return,
-                };
-                let (yes, no) = if negated { (no, yes) } else { (yes, no) };
-                self.member_of(value, wanted, width_bits, set, yes, no);
-            }
-        }
-    }
-
-    /// Goes on only where the bytes are those wanted; as few and as wide loads as fit.
-    fn equal_bytes(&mut self, ptr: Value, want: &[u8], care: &[u8], no: Block) {
-        let mut at = 0;
-        while at < want.len() {
-            let step = [8usize, 4, 2, 1]
-                .into_iter()
-                .find(|&n| n <= want.len() - at)
-                .expect("one byte always fits");
-            let number = |bytes: &[u8]| bytes.iter().fold(0u64, |n, &b| (n << 8) | u64::from(b));
-            let (value, kept) = (number(&want[at..at + step]), number(&care[at..at + step]));
-            let all = if step == 8 { u64::MAX } else { (1 << (8 * step)) - 1 };
-            if kept != 0 {
-                let disp_bytes = u32::try_from(at).expect("slices are short");
-                let width = Width::from_bytes(u32::try_from(step).expect("at most 8"))
-                    .expect("1, 2, 4 or 8");
-                let mut found = self.b.load_be(ptr, disp_bytes, width);
-                if kept != all {
-                    found = self.b.binary_imm(BinOp::And, found, kept);
-                }
-                let next = self.b.new_block();
-                self.b.br_imm(Cond::Eq, found, value & kept, next, no);
-                self.b.switch_to(next);
-            }
-            at += step;
-        }
-    }
+/// Values that are asked for.
+pub(super) struct Wanted<'t> {
+    /// Numbers.
+    pub ranges: &'t Ranges,
+    /// The set they are of, if they are a set's.
+    pub set: Option<SetId>,
+    /// All others are.
+    pub negated: bool,
 }
 
 /// A guarded header.

@@ -67,7 +67,7 @@ impl Lowering<'_> {
         }
         let go_on = b.iconst(GO_ON);
         b.ret(go_on);
-        self.funcs.push(func)
+        self.made.funcs.push(func)
     }
 
     /// A run of rules. `leaves`: the caller tells [`LEAVE`] from [`GO_ON`].
@@ -85,7 +85,7 @@ impl Lowering<'_> {
         };
         let mut func = Function::new(name);
         let kind = policy.hooks[self.hook].kind;
-        let mut f = FuncBuilder::new(&mut func, policy, &mut self.tables, &self.names);
+        let mut f = FuncBuilder::new(&mut func, policy, &mut self.made, &self.names, self.needs);
         for i in run.rules.clone() {
             let (slot, line) = self.names.rules[&(chain, i)];
             f.b.set_line(Some(line));
@@ -93,7 +93,7 @@ impl Lowering<'_> {
         }
         let go_on = f.b.iconst(GO_ON);
         f.b.ret(go_on);
-        self.funcs.push(func)
+        self.made.funcs.push(func)
     }
 }
 
@@ -124,16 +124,14 @@ impl FuncBuilder<'_, '_> {
         let leave = if leaves { LEAVE } else { GO_ON };
         match steer {
             Some(Steer::Jump(chain)) => {
-                let outcome =
-                    self.b.call(self.names.chains[&chain], vec![self.layout, self.pkt_len]);
+                let outcome = self.b.call(self.names.chains[&chain], vec![self.layout, self.lens]);
                 let decided = self.b.new_block();
                 self.b.br_imm(Cond::Ne, outcome, GO_ON, decided, next);
                 self.b.switch_to(decided);
                 self.b.ret(outcome);
             }
             Some(Steer::Goto(chain)) => {
-                let outcome =
-                    self.b.call(self.names.chains[&chain], vec![self.layout, self.pkt_len]);
+                let outcome = self.b.call(self.names.chains[&chain], vec![self.layout, self.lens]);
                 let [decided, through] = [(); 2].map(|()| self.b.new_block());
                 self.b.br_imm(Cond::Ne, outcome, GO_ON, decided, through);
                 self.b.switch_to(decided);

@@ -3,7 +3,9 @@
 
 use super::lower;
 use crate::fields::Field;
-use crate::hir::{Atom, AtomTest, Chain, Hook, Layer, Operand, Policy, Pred, Rule, Steer};
+use crate::hir::{
+    Atom, AtomTest, Chain, Hook, Layer, Operand, Pattern, Policy, Pred, Rule, Slice, Steer,
+};
 use crate::plan::plan;
 use crate::ranges::Ranges;
 use l4c_grammar::Span;
@@ -22,10 +24,12 @@ fn field(name: &str, values: &[Ranges]) -> Pred {
 
 fn slice(layer: Layer, off_bytes: u32, want: &[u8]) -> Pred {
     Pred::Atom(Atom {
-        operand: Operand::Bytes { layer, off_bytes, len_bytes: want.len() as u32, mask: None },
+        operand: Operand::Bytes {
+            slice: Slice::at(layer, off_bytes, want.len() as u32),
+            mask: None,
+        },
         test: AtomTest::Equals {
-            want: want.to_vec(),
-            care: vec![0xff; want.len()],
+            pattern: Pattern { want: want.to_vec(), care: vec![0xff; want.len()] },
             negated: false,
         },
         span: Span::default(),
@@ -42,7 +46,14 @@ fn policy(rules: Vec<Rule>, kind: HookKind) -> Policy {
     let mut policy = Policy::default();
     let default = rule("default", Pred::Const(true), Some(Steer::Verdict(Verdict::Pass)));
     let name = "h".to_owned();
-    policy.hooks.push(Hook { name, kind, rules, default, span: Span::default() });
+    policy.hooks.push(Hook {
+        name,
+        kind,
+        dns_ports: Ranges::empty(),
+        rules,
+        default,
+        span: Span::default(),
+    });
     policy
 }
 

@@ -96,6 +96,10 @@ fn lies_in(when: When, kind: Kind) -> bool {
         | When::TypeArp
         | When::Proto
         | When::ProtoIs(_)
+        | When::Payload(_)
+        | When::Dns
+        | When::DnsResponse(_)
+        | When::Question
         | When::Frag
         | When::Unparsed => false,
     }

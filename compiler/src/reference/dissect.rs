@@ -3,10 +3,13 @@
 //! Guarantees: never reads outside the packet, never panics, and every question of [`When`] has an answer.
 //! It knows nothing of rules.
 
+use super::dns::DnsMessage;
 use crate::fields::{
-    At, Base, Ext, Info, MAX_EXT_HEADERS, MAX_TAGS, PORT_PROTOS, Place, TAG_TYPES, Transport, When,
+    At, Base, DNS_HEADER_BYTES, Ext, Info, MAX_EXT_HEADERS, MAX_TAGS, PORT_PROTOS, Place,
+    TAG_TYPES, Transport, When,
 };
-use crate::hir::Layer;
+use crate::hir::{Layer, Slice};
+use crate::ranges::Ranges;
 use l4c_manifest::Start;
 use std::ops::Range;
 
@@ -22,6 +25,9 @@ const IP6_BYTES: usize = 40;
 const ARP_BYTES: usize = 8;
 /// The first four fields of an ARP packet for IPv4 over Ethernet: types 1 and 0x0800, lengths 6 and 4.
 const ARP_ETH_IP4: [u8; 6] = [0, 1, 8, 0, 6, 4];
+
+/// Bytes in front of a DNS message behind TCP, which say its length.
+const TCP_LENGTH_BYTES: usize = 2;
 
 /// What the EtherType (or, without link header, the version) announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,13 +63,15 @@ pub struct Dissected<'p> {
     /// Byte behind the last one that the IP header counts; may lie outside the packet.
     ip_end: usize,
     payload: Option<Range<usize>>,
+    dns: Option<DnsMessage<'p>>,
     unparsed: bool,
 }
 
 impl<'p> Dissected<'p> {
-    /// Reads the headers of `bytes`, a packet whose first header is `start`.
+    /// Reads the headers of `bytes`, a packet whose first header is `start`; `dns_ports` are UDP's and TCP's
+    /// that DNS is spoken on.
     #[must_use]
-    pub fn new(bytes: &'p [u8], start: Start) -> Self {
+    pub fn new(bytes: &'p [u8], start: Start, dns_ports: &Ranges) -> Self {
         let mut packet = Self {
             bytes,
             link: false,
@@ -81,6 +89,7 @@ impl<'p> Dissected<'p> {
             transport: None,
             ip_end: 0,
             payload: None,
+            dns: None,
             unparsed: false,
         };
         match start {
@@ -94,7 +103,39 @@ impl<'p> Dissected<'p> {
             None => {}
         }
         packet.read_transport();
+        packet.dns = packet.find_dns(dns_ports);
         packet
+    }
+
+    /// The DNS message that a UDP datagram is, or a TCP segment holds whole.
+    fn find_dns(&self, ports: &Ranges) -> Option<DnsMessage<'p>> {
+        let (payload, start) = (self.payload.clone()?, self.transport?);
+        let is_tcp = self.proto == Some(Transport::Tcp.proto());
+        if !is_tcp && self.proto != Some(Transport::Udp.proto()) {
+            return None;
+        }
+        let spoken = |off: usize| self.u16_at(off).is_some_and(|port| ports.contains(port.into()));
+        if !spoken(start) && !spoken(start + 2) {
+            return None;
+        }
+        let message = if is_tcp {
+            // RFC 1035 4.2.2: its length stands in front of it.
+            let first = payload.start + TCP_LENGTH_BYTES;
+            if first > payload.end {
+                return None;
+            }
+            first..first + usize::from(self.u16_at(payload.start)?)
+        } else {
+            payload.clone()
+        };
+        let fits = message.end <= payload.end && message.len() >= DNS_HEADER_BYTES as usize;
+        fits.then(|| DnsMessage::read(self.bytes, message))
+    }
+
+    /// Labels of the first question's name, if the question is whole.
+    #[must_use]
+    pub fn question_name(&self) -> Option<&[&'p [u8]]> {
+        Some(&self.dns.as_ref()?.question.as_ref()?.labels)
     }
 
     fn len(&self) -> usize {
@@ -310,6 +351,16 @@ impl<'p> Dissected<'p> {
                         .and_then(|start| self.u16_at(start))
                         .is_some_and(|first| first & form.mask == form.want)
             }
+            When::Payload(transport) => {
+                self.proto == Some(transport.proto()) && self.payload.is_some()
+            }
+            When::Dns => self.dns.is_some(),
+            When::DnsResponse(bit) => self
+                .dns
+                .as_ref()
+                .and_then(|dns| self.u8_at(dns.start + 2))
+                .is_some_and(|flags| flags & 0x80 == bit),
+            When::Question => self.dns.as_ref().is_some_and(|dns| dns.question.is_some()),
             When::Frag => self.fragment,
             When::Unparsed => self.unparsed,
             When::Ext(ext) => Ext::ALL.iter().zip(self.exts).any(|(&each, on)| on && each == ext),
@@ -333,6 +384,14 @@ impl<'p> Dissected<'p> {
             At::Const(n) => Some(u128::from(n)),
             At::Info(Info::Proto) => self.proto.map(u128::from),
             At::Info(Info::PktLen) => Some(self.len() as u128),
+            At::Info(Info::PayloadLen) => self.payload.as_ref().map(|bytes| bytes.len() as u128),
+            At::Info(Info::NameLen) => {
+                let labels = self.question_name()?;
+                let letters: usize = labels.iter().map(|label| label.len()).sum();
+                Some((letters + labels.len().saturating_sub(1)) as u128)
+            }
+            At::Info(Info::NameLabels) => Some(self.question_name()?.len() as u128),
+            At::Info(Info::Name) => None,
             At::Bits { base, off_bits, width_bits, shift, add } => {
                 let first_bit = (self.base(base)? * 8).checked_add_signed(isize::from(off_bits))?;
                 let raw = bits(self.bytes, first_bit, usize::from(width_bits))?;
@@ -346,21 +405,31 @@ impl<'p> Dissected<'p> {
             Base::Link => self.link.then_some(0),
             Base::Net => self.net_begins.then_some(self.net),
             Base::Transport => self.transport,
+            Base::Dns => Some(self.dns.as_ref()?.start),
+            Base::QuestionEnd => Some(self.dns.as_ref()?.question.as_ref()?.name_end),
         }
     }
 
-    /// `len_bytes` bytes from `off_bytes` of a layer, if they all lie in it.
+    /// The bytes of a slice, if they all lie in its layer.
     #[must_use]
-    pub fn slice(&self, layer: Layer, off_bytes: u32, len_bytes: u32) -> Option<&'p [u8]> {
-        let range = match layer {
+    pub fn slice(&self, slice: &Slice) -> Option<&'p [u8]> {
+        let range = match slice.layer {
             Layer::L2 => self.link.then(|| 0..self.len()),
             Layer::L3 => self.net_begins.then(|| self.net..self.len()),
             Layer::L4 => self.transport.map(|start| start..self.len()),
             Layer::Payload => self.payload.clone(),
         }?;
-        let first = usize::try_from(off_bytes).ok()?;
-        let last = first.checked_add(usize::try_from(len_bytes).ok()?)?;
-        self.bytes.get(range)?.get(first..last)
+        let added = match slice.off_field {
+            Some(field) => field.places.iter().find_map(|place| self.value(place))?,
+            None => 0,
+        };
+        let first =
+            usize::try_from(added).ok()?.checked_add(usize::try_from(slice.off_bytes).ok()?)?;
+        let bytes = self.bytes.get(range)?.get(first..)?;
+        match slice.len_bytes {
+            Some(len) => bytes.get(..usize::try_from(len).ok()?),
+            None => Some(bytes),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! One predicate on one packet.
 
 use super::dissect::Dissected;
-use super::trace::{Read, field_value, slice_value};
+use super::dns;
+use super::trace::{Read, field_value, name_value, slice_value};
 use crate::fields::{Field, Ty};
-use crate::hir::{Atom, AtomTest, Operand, Policy, Pred};
+use crate::hir::{Atom, AtomTest, Operand, Pattern, Policy, Pred};
 use crate::ranges::Ranges;
 
 /// Everything that a predicate may ask.
@@ -32,13 +33,30 @@ impl Question<'_, '_> {
                 self.note_field(field);
                 self.field(field, mask.unwrap_or(u128::MAX), &atom.test)
             }
-            Operand::Bytes { layer, off_bytes, len_bytes, mask } => {
-                let bytes = self.packet.slice(*layer, *off_bytes, *len_bytes);
+            Operand::Name => {
+                let labels = self.packet.question_name();
                 if let Some(reads) = &mut self.reads {
-                    reads.push(Read {
-                        field: format!("{}[{off_bytes}:{len_bytes}]", layer.name()),
-                        value: bytes.map(|bytes| slice_value(bytes, &atom.test)),
-                    });
+                    let value = labels.map(name_value);
+                    reads.push(Read { field: "dns.qname".to_owned(), value });
+                }
+                match &atom.test {
+                    AtomTest::Name { test, negated } => {
+                        labels.is_some_and(|labels| dns::holds(labels, test) != *negated)
+                    }
+                    AtomTest::Present
+                    | AtomTest::In { .. }
+                    | AtomTest::InSet { .. }
+                    | AtomTest::Equals { .. }
+                    | AtomTest::StartsWith(_)
+                    | AtomTest::EndsWith(_)
+                    | AtomTest::Contains { .. } => false,
+                }
+            }
+            Operand::Bytes { slice, mask } => {
+                let bytes = self.packet.slice(slice);
+                if let Some(reads) = &mut self.reads {
+                    let value = bytes.map(|bytes| slice_value(bytes, &atom.test));
+                    reads.push(Read { field: slice.text(), value });
                 }
                 let mask = mask.map_or(u128::MAX, u128::from);
                 bytes.is_some_and(|bytes| self.bytes(bytes, mask, &atom.test))
@@ -71,7 +89,8 @@ impl Question<'_, '_> {
                     | Ty::Addr6
                     | Ty::Addr
                     | Ty::Mac
-                    | Ty::Presence => true,
+                    | Ty::Presence
+                    | Ty::Name => true,
                 },
                 AtomTest::In { values, negated } => {
                     values.get(nth).is_some_and(|set| set.contains(value)) != *negated
@@ -81,7 +100,12 @@ impl Question<'_, '_> {
                     let elements = if place.width_bits() == 128 { &set.wide } else { &set.narrow };
                     elements.contains(value) != *negated
                 }
-                AtomTest::Equals { .. } => false,
+                // The checker asks these of bytes and names only.
+                AtomTest::Equals { .. }
+                | AtomTest::StartsWith(_)
+                | AtomTest::EndsWith(_)
+                | AtomTest::Contains { .. }
+                | AtomTest::Name { .. } => false,
             }
         })
     }
@@ -93,16 +117,33 @@ impl Question<'_, '_> {
             AtomTest::Present => true,
             AtomTest::In { values, negated } => values.first().is_some_and(is_in) != *negated,
             AtomTest::InSet { set, negated } => is_in(&self.policy.sets[*set].narrow) != *negated,
-            AtomTest::Equals { want, care, negated } => {
-                let same = bytes.len() == want.len()
-                    && bytes
-                        .iter()
-                        .zip(want.iter().zip(care))
-                        .all(|(byte, (want, care))| byte & care == want & care);
-                same != *negated
+            AtomTest::Equals { pattern, negated } => fits(bytes, pattern) != *negated,
+            AtomTest::StartsWith(pattern) => {
+                bytes.get(..pattern.want.len()).is_some_and(|first| fits(first, pattern))
             }
+            AtomTest::EndsWith(pattern) => bytes
+                .len()
+                .checked_sub(pattern.want.len())
+                .is_some_and(|before| fits(&bytes[before..], pattern)),
+            AtomTest::Contains { pattern, within } => {
+                let range = within.as_ref().map_or(0..bytes.len(), |within| {
+                    within.start as usize..(within.end as usize).min(bytes.len())
+                });
+                let looked_at = bytes.get(range).unwrap_or(&[]);
+                looked_at.windows(pattern.want.len()).any(|window| fits(window, pattern))
+            }
+            AtomTest::Name { .. } => false,
         }
     }
+}
+
+/// Are the bytes those wanted, as many and each where it matters?
+fn fits(bytes: &[u8], pattern: &Pattern) -> bool {
+    bytes.len() == pattern.want.len()
+        && bytes
+            .iter()
+            .zip(pattern.want.iter().zip(&pattern.care))
+            .all(|(byte, (want, care))| byte & care == want & care)
 }
 
 /// Up to 16 bytes as a big-endian number.

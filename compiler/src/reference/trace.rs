@@ -2,7 +2,7 @@
 
 use super::eval::number;
 use crate::fields::{Field, Ty};
-use crate::hir::{AtomTest, Layer};
+use crate::hir::{AtomTest, Layer, Slice};
 use l4c_manifest::Verdict;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -74,6 +74,23 @@ impl Layer {
     }
 }
 
+impl Slice {
+    /// As rules write it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let layer = self.layer.name();
+        let off = match (self.off_field, self.off_bytes) {
+            (Some(field), 0) => field.name.to_owned(),
+            (Some(field), plus) => format!("{}+{plus}", field.name),
+            (None, off) => off.to_string(),
+        };
+        match self.len_bytes {
+            Some(len) => format!("{layer}[{off}:{len}]"),
+            None => layer.to_owned(),
+        }
+    }
+}
+
 /// `n`, read from a place of `width_bits` bits of `field`.
 pub(super) fn field_value(field: &Field, width_bits: u32, n: u128) -> Value {
     match field.ty {
@@ -89,7 +106,7 @@ pub(super) fn field_value(field: &Field, width_bits: u32, n: u128) -> Value {
             )
         }
         Ty::Flags => Value::Text(flag_names(field, n)),
-        Ty::Bit | Ty::Presence => Value::Flag(n != 0),
+        Ty::Bit | Ty::Presence | Ty::Name => Value::Flag(n != 0),
     }
 }
 
@@ -115,8 +132,29 @@ pub(super) fn slice_value(bytes: &[u8], test: &AtomTest) -> Value {
         AtomTest::In { .. } | AtomTest::InSet { .. } => {
             number(bytes).map_or_else(|| hex(bytes), plain)
         }
-        AtomTest::Present | AtomTest::Equals { .. } => hex(bytes),
+        AtomTest::Present
+        | AtomTest::Equals { .. }
+        | AtomTest::StartsWith(_)
+        | AtomTest::EndsWith(_)
+        | AtomTest::Contains { .. }
+        | AtomTest::Name { .. } => shortened(bytes),
     }
+}
+
+/// A name with dots; bytes that no name should have are escaped.
+pub(super) fn name_value(labels: &[&[u8]]) -> Value {
+    let labels: Vec<String> = labels.iter().map(|label| label.escape_ascii().to_string()).collect();
+    Value::Text(if labels.is_empty() { ".".to_owned() } else { labels.join(".") })
+}
+
+/// As many bytes as a reader looks at, in hex, and then how many there are.
+fn shortened(bytes: &[u8]) -> Value {
+    const MAX_SHOWN: usize = 64;
+    let Some(first) = bytes.get(..MAX_SHOWN).filter(|first| first.len() < bytes.len()) else {
+        return hex(bytes);
+    };
+    let Value::Text(text) = hex(first) else { return hex(first) };
+    Value::Text(format!("{text}… ({} bytes)", bytes.len()))
 }
 
 fn plain(n: u128) -> Value {

@@ -86,6 +86,7 @@ impl Source<'_> {
             Ty::Addr | Ty::Addr4 | Ty::Addr6 => self.of_address(name, field.ty),
             Ty::Mac => self.of_mac(name),
             Ty::Number | Ty::Port => self.of_number(field),
+            Ty::Name => format!("{name} == \"example.com\""),
         }
     }
 

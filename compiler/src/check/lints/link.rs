@@ -145,7 +145,11 @@ fn atom_answer(atom: &Atom, class: Class) -> Known {
                     AtomTest::Present
                     | AtomTest::In { .. }
                     | AtomTest::InSet { .. }
-                    | AtomTest::Equals { .. } => Known::Unknown,
+                    | AtomTest::Equals { .. }
+                    | AtomTest::StartsWith(_)
+                    | AtomTest::EndsWith(_)
+                    | AtomTest::Contains { .. }
+                    | AtomTest::Name { .. } => Known::Unknown,
                 };
                 if there == Known::True { known } else { Known::Unknown }
             }
@@ -168,13 +172,18 @@ fn is_there(when: When, class: Class) -> Known {
         When::TypeArp | When::Arp | When::ArpEthIp4 => Known::of(arp),
         When::TypeIp6 | When::Ip6 | When::Proto => Known::of(!arp),
         When::ProtoIs(proto) => Known::of(!arp && proto == 58),
-        When::Header(transport) => Known::of(!arp && transport.proto() == 58),
+        When::Header(transport) | When::Payload(transport) => {
+            Known::of(!arp && transport.proto() == 58)
+        }
         When::Form(form) if !arp && form.transport.proto() == 58 => Known::Unknown,
         When::Ext(_) if !arp => Known::Unknown,
         When::TypeIp4
         | When::Ip4
         | When::Ports
         | When::Form(_)
+        | When::Dns
+        | When::DnsResponse(_)
+        | When::Question
         | When::Frag
         | When::Unparsed
         | When::Ext(_) => Known::False,
@@ -189,6 +198,6 @@ fn value(field: &Field, place: usize, class: Class) -> Option<u128> {
         At::Bits { .. } if field.name == "eth.type" => {
             Some(if class == Class::Arp { 0x0806 } else { 0x86dd })
         }
-        At::Nowhere | At::Bits { .. } | At::Info(Info::PktLen) => None,
+        At::Nowhere | At::Bits { .. } | At::Info(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sample::*;
 use crate::fields::{FIELDS, Field};
+use crate::ranges::Ranges;
 use crate::reference::Dissected;
 use l4c_manifest::Start;
 
@@ -36,6 +37,10 @@ fn first_fragment(proto: u8) -> Vec<u8> {
 
 fn any_family() -> Vec<Case> {
     vec![
+        // 28 of TCP in 33 bytes
+        ("tcp.payload_len", tagged_tcp(), Some(5)),
+        ("tcp.payload_len", tcp6(), Some(5)),
+        ("tcp.payload_len", last_fragment(6), None),
         ("src", tagged_tcp(), number(SRC4)),
         ("src", tcp6(), number(SRC6)),
         ("src", arp_frame(), None),
@@ -339,7 +344,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn read(field: &Field, packet: &[u8], start: Start) -> Option<u128> {
-    let packet = Dissected::new(packet, start);
+    let packet = Dissected::new(packet, start, &Ranges::empty());
     field.places.iter().find_map(|place| packet.value(place))
 }
 
@@ -380,8 +385,11 @@ fn every_row_is_tested_there_and_absent() {
     let tested = |name: &str, there: bool| {
         cases.iter().any(|case| case.0 == name && case.2.is_some() == there)
     };
+    // DNS has cases of its own, and a name is no number.
+    let elsewhere = |name: &str| name.starts_with("dns");
     let missing: Vec<_> = FIELDS
         .iter()
+        .filter(|field| !elsewhere(field.name))
         .filter(|field| !tested(field.name, true) || !tested(field.name, field.name == "pkt_len"))
         .map(|field| field.name)
         .collect();

@@ -2,12 +2,13 @@
 
 use super::sample::*;
 use crate::fields::{Ext, Transport, When};
-use crate::hir::Layer;
+use crate::hir::{Layer, Slice};
+use crate::ranges::Ranges;
 use crate::reference::Dissected;
 use l4c_manifest::Start;
 
 fn frame(bytes: &[u8]) -> Dissected<'_> {
-    Dissected::new(bytes, Start::Link)
+    Dissected::new(bytes, Start::Link, &Ranges::empty())
 }
 
 fn unparsed(bytes: &[u8]) -> bool {
@@ -16,10 +17,10 @@ fn unparsed(bytes: &[u8]) -> bool {
 
 fn layer(packet: &Dissected<'_>, layer: Layer) -> Option<Vec<u8>> {
     let mut len = 0;
-    while packet.slice(layer, 0, len + 1).is_some() {
+    while packet.slice(&Slice::at(layer, 0, len + 1)).is_some() {
         len += 1;
     }
-    (len > 0).then(|| packet.slice(layer, 0, len).unwrap_or_default().to_vec())
+    (len > 0).then(|| packet.slice(&Slice::at(layer, 0, len)).unwrap_or_default().to_vec())
 }
 
 /// An IPv4 frame with some bytes of the IP header replaced.
@@ -199,7 +200,7 @@ fn payloads_end_where_the_lengths_say() {
 
 #[test]
 fn without_link_header_the_version_tells() {
-    let net = |bytes| Dissected::new(bytes, Start::Network);
+    let net = |bytes| Dissected::new(bytes, Start::Network, &Ranges::empty());
     assert!(net(&[]).is(When::Unparsed) && !net(&[]).is(When::TypeIp4));
     assert!(net(&[0x50; 60]).is(When::Unparsed) && !net(&[0x50; 60]).is(When::TypeIp6));
     assert!(net(&[0x45]).is(When::TypeIp4) && net(&[0x45]).is(When::Unparsed));
@@ -229,8 +230,8 @@ fn broken_packets_are_dissected() {
                 }
             }
             for start in [Start::Link, Start::Network] {
-                let packet = Dissected::new(&bytes, start);
-                let l4 = packet.slice(Layer::L4, 0, 1).is_some();
+                let packet = Dissected::new(&bytes, start, &Ranges::empty());
+                let l4 = packet.slice(&Slice::at(Layer::L4, 0, 1)).is_some();
                 assert!(!l4 || packet.is(When::Proto));
                 assert!(!packet.is(When::Ports) || l4);
                 assert!(!packet.is(When::Ip4) || packet.is(When::TypeIp4));

@@ -3,8 +3,8 @@
 use super::sample::*;
 use crate::fields::Field;
 use crate::hir::{
-    Atom, AtomTest, Chain, ChainId, CounterId, Effect, Hook, HookId, Layer, Operand, Policy, Pred,
-    Rule, Set, Steer,
+    Atom, AtomTest, Chain, ChainId, CounterId, Effect, Hook, HookId, Layer, Operand, Pattern,
+    Policy, Pred, Rule, Set, Slice, Steer,
 };
 use crate::ranges::Ranges;
 use crate::reference::{Read, Reference, Value};
@@ -40,6 +40,7 @@ fn policy(rules: Vec<Rule>, chains: Vec<(&str, Vec<Rule>)>) -> Policy {
     policy.hooks.push(Hook {
         name: "edge".to_owned(),
         kind: HookKind::Xdp,
+        dns_ports: Ranges::empty(),
         rules,
         default: all("default", PASS),
         span: Span::default(),
@@ -65,7 +66,7 @@ fn field(name: &str, mask: Option<u128>, test: AtomTest) -> Pred {
 }
 
 fn bytes(layer: Layer, off_bytes: u32, len_bytes: u32, test: AtomTest) -> Pred {
-    atom(Operand::Bytes { layer, off_bytes, len_bytes, mask: None }, test)
+    atom(Operand::Bytes { slice: Slice::at(layer, off_bytes, len_bytes), mask: None }, test)
 }
 
 fn one_of(values: &[u128], negated: bool) -> AtomTest {
@@ -184,8 +185,7 @@ fn slices_compare_as_numbers_and_as_bytes() {
     assert!(!holds(bytes(Layer::L4, 12, 1, one_of(&[53], true)), &udp4()), "behind the end");
     assert!(!holds(bytes(Layer::Payload, u32::MAX, u32::MAX, AtomTest::Present), &udp4()));
     let text = |want: &[u8], care: &[u8], negated| AtomTest::Equals {
-        want: want.to_vec(),
-        care: care.to_vec(),
+        pattern: Pattern { want: want.to_vec(), care: care.to_vec() },
         negated,
     };
     let at = |off, test| bytes(Layer::Payload, off, 3, test);
@@ -194,8 +194,7 @@ fn slices_compare_as_numbers_and_as_bytes() {
     assert!(holds(at(0, text(b"d\0t", &[255, 0, 255], false)), &udp4()));
     assert!(!holds(at(0, text(b"dax", &[255; 3], false)), &udp4()));
     assert!(!holds(at(2, text(b"dat", &[255; 3], true)), &udp4()), "not all of it is there");
-    let operand =
-        Operand::Bytes { layer: Layer::L3, off_bytes: 6, len_bytes: 2, mask: Some(0x4000) };
+    let operand = Operand::Bytes { slice: Slice::at(Layer::L3, 6, 2), mask: Some(0x4000) };
     assert!(holds(atom(operand, one_of(&[0x4000], false)), &udp4()));
 }
 
@@ -357,6 +356,9 @@ fn values_are_shown_as_people_write_them() {
     assert_eq!(text("vlan2.dei"), "false");
     assert_eq!(text("tcp.dport"), "443");
     assert_eq!(shown(is("dst", 0), &tcp6()).unwrap(), "2001:db8:1516:1718:191a:1b1c:1d1e:1f20");
-    let hello = AtomTest::Equals { want: vec![0; 5], care: vec![255; 5], negated: true };
+    let hello = AtomTest::Equals {
+        pattern: Pattern { want: vec![0; 5], care: vec![255; 5] },
+        negated: true,
+    };
     assert_eq!(shown(bytes(Layer::Payload, 0, 5, hello), &tcp6()).unwrap(), "68656c6c6f");
 }

@@ -1,0 +1,288 @@
+//! Looking for a pattern at every place of a window.
+//!
+//! `find(from, to)` is 1 if the whole pattern lies in the packet's bytes `[from, to)`. It compares at 64 places
+//! in a row behind one guard, then, for what is left, at the last 64 places once more: nothing is looped over,
+//! and a miss costs a load and a compare a place. Windows of fewer places take steps of 8, then of 1. The
+//! kernel's verifier walks each of these functions once, wherever the window lies.
+
+use super::{FuncBuilder, Made};
+use crate::hir::Pattern;
+use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
+
+/// Places that are compared behind one guard.
+const STEPS: [u64; 3] = [64, 8, 1];
+/// Steps of 64 places that one function makes, and calls of that function: windows of 65,535 bytes.
+const NEAR_STEPS: u64 = 16;
+const FAR_STEPS: u64 = 64;
+
+/// A load that part of a pattern is compared with: where it begins, how wide it is, what it must give where
+/// it matters. Numbers are in the order that the bytes lie in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    at_bytes: u32,
+    width: Width,
+    want: u64,
+    care: u64,
+}
+
+/// The loads that a pattern takes, as few as can be; the last may overlap the one before it.
+pub fn pieces(pattern: &Pattern) -> Vec<Piece> {
+    let len = pattern.want.len();
+    let widest = [8usize, 4, 2, 1].into_iter().find(|&n| n <= len).unwrap_or(1);
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < len {
+        let left = len - at;
+        // What is left takes one load that begins earlier, or one that is narrower.
+        let narrow = [1usize, 2, 4, 8].into_iter().find(|&n| n >= left).unwrap_or(8).min(widest);
+        let step = if left >= widest { widest } else { narrow };
+        let first = if left < step { len - step } else { at };
+        out.extend(piece(pattern, first, step, at - first));
+        at = first + step;
+    }
+    out
+}
+
+/// Bytes `first..first + bytes`, of which the first `done` were compared before.
+fn piece(pattern: &Pattern, first: usize, bytes: usize, done: usize) -> Option<Piece> {
+    let number = |bytes: &[u8]| bytes.iter().fold(0u64, |n, &b| n << 8 | u64::from(b));
+    let all = if bytes == 8 { u64::MAX } else { (1 << (8 * bytes)) - 1 };
+    let (want, care) = (&pattern.want[first..first + bytes], &pattern.care[first..first + bytes]);
+    let care_number = number(care);
+    // Comparing once more what is known costs nothing; a mask does.
+    let old_bits =
+        if care_number == all || done == 0 { 0 } else { all << (8 * (bytes - done)) & all };
+    let care = care_number & !old_bits;
+    if care == 0 {
+        return None;
+    }
+    let width = Width::from_bytes(u32::try_from(bytes).ok()?)?;
+    let at_bytes = u32::try_from(first).ok()?;
+    Some(Piece { at_bytes, width, want: number(want) & care, care })
+}
+
+/// Goes on only where the bytes behind `ptr + disp_bytes` are those wanted.
+pub fn compare(b: &mut Builder<'_>, ptr: Value, disp_bytes: u32, pattern: &[Piece], no: Block) {
+    for piece in pattern {
+        let mut found = b.load_be(ptr, disp_bytes + piece.at_bytes, piece.width);
+        let all =
+            if piece.width == Width::B8 { u64::MAX } else { (1 << (8 * piece.width.bytes())) - 1 };
+        if piece.care != all {
+            found = b.binary_imm(BinOp::And, found, piece.care);
+        }
+        let next = b.new_block();
+        b.br_imm(Cond::Eq, found, piece.want, next, no);
+        b.switch_to(next);
+    }
+}
+
+impl Made<'_> {
+    /// The function that finds a pattern, made at its first use.
+    pub fn finder(&mut self, pattern: &Pattern) -> Func {
+        if let Some(&func) = self.finders.get(pattern) {
+            return func;
+        }
+        let base = format!("{}_find{}", self.hook, self.finders.len());
+        let steps = STEPS.map(|places| {
+            let func = step(&format!("{base}_{places}"), pattern, places);
+            self.funcs.push(func)
+        });
+        let near = self.funcs.push(near(&format!("{base}_near"), steps[0]));
+        let func = self.funcs.push(find(&base, pattern, near, steps));
+        self.finders.insert(pattern.clone(), func);
+        func
+    }
+}
+
+/// `step(first) -> 0 or 1`: does the pattern lie at one of `places` places from `first`? All of them must be
+/// in the packet.
+fn step(name: &str, pattern: &Pattern, places: u64) -> Function {
+    let mut func = Function::new(name);
+    let mut b = Builder::new(&mut func, 1);
+    let first = b.func.params()[0];
+    let [no, yes] = [(); 2].map(|()| b.new_block());
+    let places = u32::try_from(places).expect("few places a step");
+    let len = u32::try_from(pattern.want.len()).expect("patterns are shorter than packets");
+    let ptr = b.guard(first, places - 1 + len, no);
+    let pieces = pieces(pattern);
+    for place in 0..places {
+        let miss = b.new_block();
+        compare(&mut b, ptr, place, &pieces, miss);
+        b.jump(yes, Vec::new());
+        b.switch_to(miss);
+    }
+    b.jump(no, Vec::new());
+    returns(&mut b, no, 0);
+    returns(&mut b, yes, 1);
+    func
+}
+
+fn returns(b: &mut Builder<'_>, block: Block, n: u64) {
+    b.switch_to(block);
+    let n = b.iconst(n);
+    b.ret(n);
+}
+
+/// Asks a step at `first`; goes on in a new block if it found nothing.
+fn ask(b: &mut Builder<'_>, step: Func, first: Value, yes: Block) {
+    let found = b.call(step, vec![first]);
+    let next = b.new_block();
+    b.br_imm(Cond::Ne, found, 0, yes, next);
+    b.switch_to(next);
+}
+
+/// `near(first, last) -> 0, or where 1 was found 1, or the place to go on at shifted left by 1`: as many whole
+/// steps of 64 as there are up to `last`, at most 16.
+fn near(name: &str, step: Func) -> Function {
+    let mut func = Function::new(name);
+    let mut b = Builder::new(&mut func, 2);
+    let [mut first, last] = [0, 1].map(|i| b.func.params()[i]);
+    let yes = b.new_block();
+    for _ in 0..NEAR_STEPS {
+        let behind = b.binary_imm(BinOp::Add, first, STEPS[0]);
+        let end = b.binary_imm(BinOp::Add, last, 1);
+        let [whole, rest] = [(); 2].map(|()| b.new_block());
+        b.br(Cond::Gt, behind, end, rest, whole);
+        b.switch_to(rest);
+        let result = b.binary_imm(BinOp::Shl, first, 1);
+        b.ret(result);
+        b.switch_to(whole);
+        ask(&mut b, step, first, yes);
+        first = behind;
+    }
+    let result = b.binary_imm(BinOp::Shl, first, 1);
+    b.ret(result);
+    returns(&mut b, yes, 1);
+    func
+}
+
+/// `find(from, to) -> 0 or 1`.
+fn find(name: &str, pattern: &Pattern, near: Func, steps: [Func; 3]) -> Function {
+    let mut func = Function::new(name);
+    let mut b = Builder::new(&mut func, 2);
+    let [from, to] = [0, 1].map(|i| b.func.params()[i]);
+    let [no, yes] = [(); 2].map(|()| b.new_block());
+    let len = pattern.want.len() as u64;
+    let [fits, some] = [(); 2].map(|()| b.new_block());
+    b.br_imm(Cond::Ge, to, len, fits, no);
+    b.switch_to(fits);
+    let last = b.binary_imm(BinOp::Sub, to, len);
+    b.br(Cond::Le, from, last, some, no);
+    b.switch_to(some);
+    let before_last = b.binary(BinOp::Sub, last, from);
+    let [many, few] = [(); 2].map(|()| b.new_block());
+    b.br_imm(Cond::Ge, before_last, STEPS[0] - 1, many, few);
+    b.switch_to(many);
+    many_places(&mut b, (from, last), near, steps[0], (yes, no));
+    b.switch_to(few);
+    few_places(&mut b, (from, last), [steps[1], steps[2]], (yes, no));
+    returns(&mut b, no, 0);
+    returns(&mut b, yes, 1);
+    func
+}
+
+/// At least 64 places.
+fn many_places(
+    b: &mut Builder<'_>,
+    (from, last): (Value, Value),
+    near: Func,
+    step: Func,
+    (yes, no): (Block, Block),
+) {
+    let rest = b.new_block();
+    let mut first = from;
+    let at = b.func.add_param(rest);
+    for round in 0..FAR_STEPS {
+        let result = b.call(near, vec![first, last]);
+        let next = b.new_block();
+        b.br_imm(Cond::Eq, result, 1, yes, next);
+        b.switch_to(next);
+        first = b.binary_imm(BinOp::Shr, result, 1);
+        if round + 1 < FAR_STEPS {
+            // Less than a step left?
+            let end = b.binary_imm(BinOp::Add, first, STEPS[0] - 1);
+            let [less, more] = [(); 2].map(|()| b.new_block());
+            b.br(Cond::Gt, end, last, less, more);
+            b.switch_to(less);
+            b.jump(rest, vec![first]);
+            b.switch_to(more);
+        }
+    }
+    b.jump(rest, vec![first]);
+    b.switch_to(rest);
+    let overlap = b.new_block();
+    b.br(Cond::Gt, at, last, no, overlap);
+    b.switch_to(overlap);
+    let first = b.binary_imm(BinOp::Sub, last, STEPS[0] - 1);
+    ask(b, step, first, yes);
+    b.jump(no, Vec::new());
+}
+
+/// 1 to 63 places.
+fn few_places(
+    b: &mut Builder<'_>,
+    (from, last): (Value, Value),
+    [eight, one]: [Func; 2],
+    (yes, no): (Block, Block),
+) {
+    let before_last = b.binary(BinOp::Sub, last, from);
+    let [eights, ones] = [(); 2].map(|()| b.new_block());
+    b.br_imm(Cond::Ge, before_last, STEPS[1] - 1, eights, ones);
+    b.switch_to(eights);
+    let mut first = from;
+    for round in 0..STEPS[0] / STEPS[1] {
+        if round > 0 {
+            let end = b.binary_imm(BinOp::Add, first, STEPS[1] - 1);
+            let [rest, more] = [(); 2].map(|()| b.new_block());
+            b.br(Cond::Gt, end, last, rest, more);
+            b.switch_to(rest);
+            overlapping(b, (first, last), eight, (yes, no));
+            b.switch_to(more);
+        }
+        ask(b, eight, first, yes);
+        first = b.binary_imm(BinOp::Add, first, STEPS[1]);
+    }
+    b.jump(no, Vec::new());
+    b.switch_to(ones);
+    let mut first = from;
+    for round in 0..STEPS[1] - 1 {
+        if round > 0 {
+            let more = b.new_block();
+            b.br(Cond::Gt, first, last, no, more);
+            b.switch_to(more);
+        }
+        ask(b, one, first, yes);
+        first = b.binary_imm(BinOp::Add, first, 1);
+    }
+    b.jump(no, Vec::new());
+}
+
+/// The last 8 places, if any of them is left.
+fn overlapping(
+    b: &mut Builder<'_>,
+    (first, last): (Value, Value),
+    eight: Func,
+    (yes, no): (Block, Block),
+) {
+    let some = b.new_block();
+    b.br(Cond::Gt, first, last, no, some);
+    b.switch_to(some);
+    let first = b.binary_imm(BinOp::Sub, last, STEPS[1] - 1);
+    ask(b, eight, first, yes);
+    b.jump(no, Vec::new());
+}
+
+impl FuncBuilder<'_, '_> {
+    /// Ends the current block: on to `yes` if the pattern lies in the packet's bytes `[from, to)`.
+    pub(super) fn search(
+        &mut self,
+        pattern: &Pattern,
+        (from, to): (Value, Value),
+        yes: Block,
+        no: Block,
+    ) {
+        let find = self.made.finder(pattern);
+        let found = self.b.call(find, vec![from, to]);
+        self.b.br_imm(Cond::Ne, found, 0, yes, no);
+    }
+}
