@@ -310,9 +310,9 @@ fn largest(field: &Field) -> u64 {
         At::Bits { width_bits, shift, add, .. } => {
             ((u64::MAX >> (64 - u32::from(width_bits).min(64))) << shift) + u64::from(add)
         }
-        At::Const(_) | At::Info(Info::Proto) => 255,
-        At::Info(Info::PktLen) => 65535,
-        At::Nowhere => 1,
+        At::Const(_) | At::Info(Info::Proto | Info::NameLen | Info::NameLabels) => 255,
+        At::Info(Info::PktLen | Info::PayloadLen) => 65535,
+        At::Nowhere | At::Info(Info::Name) => 1,
     };
     field.places.iter().map(|place| of_place(place.at)).max().unwrap_or(1)
 }
