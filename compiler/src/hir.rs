@@ -123,6 +123,17 @@ pub enum Steer {
     Return,
 }
 
+impl Steer {
+    /// The chain that it goes to.
+    #[must_use]
+    pub const fn chain(self) -> Option<ChainId> {
+        match self {
+            Self::Jump(chain) | Self::Goto(chain) => Some(chain),
+            Self::Verdict(_) | Self::Return => None,
+        }
+    }
+}
+
 /// A predicate. True or false for every packet, nothing between.
 #[derive(Debug, Clone)]
 pub enum Pred {

@@ -2,7 +2,7 @@
 //!
 //! The kernel verifies each global function once and alone, and bounds what one may hold; the userspace VM
 //! bounds it too. So a list of rules is cut into runs, each a function of its own, called in order until
-//! one decides.
+//! one decides. A few rules need no function: they stand in line.
 
 use crate::hir::{Atom, AtomTest, ChainId, HookId, Operand, Policy, Pred, Rule};
 use crate::report;
@@ -17,6 +17,11 @@ const COST_A_RUN: usize = 12_000;
 const MAX_RUNS: usize = 200;
 /// No run is planned larger than this, whatever the number of runs.
 const MAX_COST_A_RUN: usize = 24_000;
+
+/// Rules of a hook that take no more than this, all in all, stand in its program's entry: a call costs a packet
+/// 10 ns. The kernel's verifier then walks them once for each shape of packet, some thirty times; this many it
+/// does not notice.
+const COST_IN_LINE: usize = 1_600;
 
 /// How a hook's rules are spread over functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Run {
     pub rules: Range<usize>,
     /// Instructions, roughly.
     pub cost: usize,
+    /// It stands where it is called.
+    pub inline: bool,
 }
 
 /// Cuts the rules of `hook` and of its chains into runs.
@@ -47,14 +54,25 @@ pub fn plan(policy: &Policy, hook: HookId) -> Plan {
     let rules: usize = lists().map(Vec::len).sum();
     let most_cost = COST_A_RUN.max(total / MAX_RUNS).min(MAX_COST_A_RUN);
     let most_rules = RULES_A_RUN.max(rules / MAX_RUNS);
-    let cut = |list: &[Rule]| runs(policy, list, most_rules, most_cost);
-    Plan {
-        hook: cut(&the_hook.rules),
-        chains: chains.iter().map(|&c| (c, cut(&policy.chains[c].rules))).collect(),
-    }
+    let cut = |list: &[Rule], inline| runs(policy, list, most_rules, most_cost, inline);
+    let small = total <= COST_IN_LINE;
+    let jumps = |chain: ChainId| {
+        lists()
+            .flatten()
+            .filter(|rule| rule.steer.is_some_and(|to| to.chain() == Some(chain)))
+            .count()
+    };
+    let of_chain = |&c: &ChainId| (c, cut(&policy.chains[c].rules, small && jumps(c) < 2));
+    Plan { hook: cut(&the_hook.rules, small), chains: chains.iter().map(of_chain).collect() }
 }
 
-fn runs(policy: &Policy, list: &[Rule], most_rules: usize, most_cost: usize) -> Vec<Run> {
+fn runs(
+    policy: &Policy,
+    list: &[Rule],
+    most_rules: usize,
+    most_cost: usize,
+    inline: bool,
+) -> Vec<Run> {
     let mut out: Vec<Run> = Vec::new();
     for (i, rule) in list.iter().enumerate() {
         let cost = rule_cost(policy, rule);
@@ -63,7 +81,7 @@ fn runs(policy: &Policy, list: &[Rule], most_rules: usize, most_cost: usize) -> 
                 run.rules.end = i + 1;
                 run.cost += cost;
             }
-            Some(_) | None => out.push(Run { rules: i..i + 1, cost }),
+            Some(_) | None => out.push(Run { rules: i..i + 1, cost, inline }),
         }
     }
     out

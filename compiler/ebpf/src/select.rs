@@ -9,6 +9,7 @@ mod guard;
 mod layout;
 mod member;
 mod range;
+mod stubs;
 mod window;
 
 use crate::error::Error;
@@ -21,6 +22,7 @@ use l4c_ir::{
     ValueDef, Width,
 };
 use l4c_manifest::HookKind;
+use stubs::Stubs;
 use window::Windows;
 
 /// Machine code for `func` at a hook of `kind`.
@@ -50,9 +52,16 @@ pub fn select(module: &Module, func: Func, kind: HookKind) -> Result<Code, Error
         labels: u32::try_from(func.blocks.len()).expect("blocks are numbered by u32"),
         line: None.into(),
         next: None,
+        stubs: Stubs::default(),
+        wide: None,
     };
+    let cfg = Cfg::new(func);
     for (i, &block) in order.iter().enumerate() {
         select.next = order.get(i + 1).copied();
+        if i == 0 || cfg.single_pred(block) != Some(order[i - 1]) {
+            select.wide = None;
+        }
+        select.stubs_to(block);
         select.block(block, i == 0);
     }
     select.code.prune();
@@ -80,6 +89,10 @@ struct Select<'a> {
     line: PackedOption<Line>,
     /// The block that follows in the code.
     next: Option<Block>,
+    /// Moves of edges that branches take, not emitted yet.
+    stubs: Stubs,
+    /// A number of more than 32 bits, and the register that holds it in the blocks at hand.
+    wide: Option<(u64, Reg)>,
 }
 
 const fn alu(op: BinOp) -> Alu {
@@ -355,13 +368,21 @@ impl Select<'_> {
             (Err(_), Ok(low)) if self.max(value) <= u64::from(u32::MAX) => {
                 (false, Src::Imm(low.cast_signed()))
             }
-            _ => {
-                let reg = self.fresh();
-                self.load_number(reg, n);
-                (true, Src::Reg(reg))
-            }
+            _ => (true, Src::Reg(self.wide_number(n))),
         };
         self.emit(Op::Branch { wide, test: test(cond), lhs, rhs, to });
+    }
+
+    /// A register that holds `n`; where the same number was compared just before, that one. A search
+    /// compares one number at each place.
+    fn wide_number(&mut self, n: u64) -> Reg {
+        if let Some((_, reg)) = self.wide.filter(|&(held, _)| held == n) {
+            return reg;
+        }
+        let reg = self.fresh();
+        self.load_number(reg, n);
+        self.wide = Some((n, reg));
+        reg
     }
 
     fn term(&mut self, block: Block, term: &Term) {
@@ -374,7 +395,6 @@ impl Select<'_> {
                 let failed = self.edge_label(fail);
                 self.guard(*off, *len_bytes, *ptr, failed);
                 self.emit(Op::Jump(Label(ok.as_u32())));
-                self.edge_code(failed, fail);
             }
             Term::Return(value) => {
                 self.set(Reg::R0, *value);
@@ -383,6 +403,7 @@ impl Select<'_> {
             // The verifier lets no such block through.
             Term::None => {}
         }
+        self.stubs_here();
     }
 
     fn goto(&mut self, to: &BlockCall) {
@@ -394,19 +415,6 @@ impl Select<'_> {
             .collect();
         self.parallel(moves);
         self.emit(Op::Jump(Label(to.block.as_u32())));
-    }
-
-    /// Where a branch along this edge goes: to the block, or to the moves that its parameters need.
-    fn edge_label(&mut self, to: &BlockCall) -> Label {
-        if to.args.is_empty() { Label(to.block.as_u32()) } else { self.label() }
-    }
-
-    /// The moves of an edge that a branch takes.
-    fn edge_code(&mut self, at: Label, to: &BlockCall) {
-        if !to.args.is_empty() {
-            self.emit(Op::Label(at));
-            self.goto(to);
-        }
     }
 
     /// True if what a comparison tells of the value may be remembered after it.
@@ -476,6 +484,5 @@ impl Select<'_> {
             }
         }
         self.goto(otherwise);
-        self.edge_code(taken, then);
     }
 }

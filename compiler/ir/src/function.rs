@@ -51,6 +51,8 @@ pub struct LineData {
 pub struct Function {
     /// Unique in the module: letters, digits, `_` and `.`.
     pub name: String,
+    /// Calls of it may become copies of it.
+    pub inline: bool,
     /// Blocks in program order; the first is the entry and its parameters are the function's (at
     /// most 4).
     pub order: Vec<Block>,
@@ -105,6 +107,7 @@ impl Function {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            inline: false,
             order: Vec::new(),
             blocks: PrimaryMap::new(),
             insts: PrimaryMap::new(),

@@ -176,10 +176,15 @@ impl<'a> Parser<'a> {
                     self.next();
                     entry = Some((self.word("a function's name")?, line));
                 }
-                Tok::Word("function") => {
+                Tok::Word(word @ ("function" | "inline")) => {
+                    let inline = *word == "inline";
                     self.next();
+                    if inline && self.next() != Tok::Word("function") {
+                        return Err(ParseError::new(line, "`inline` stands before `function`"));
+                    }
                     let name = self.word("a function's name")?;
-                    let func = self.function(name)?;
+                    let mut func = self.function(name)?;
+                    func.inline = inline;
                     if names.insert(name, self.module.funcs.push(func)).is_some() {
                         return Err(ParseError::new(line, format!("two functions `{name}`")));
                     }

@@ -13,6 +13,7 @@ mod fold;
 mod generate;
 mod guards;
 mod gvn;
+mod inline;
 mod simplify;
 #[cfg(test)]
 mod tests;
@@ -27,30 +28,60 @@ pub struct Pass {
     pub name: &'static str,
     /// What it does, in one line.
     pub doc: &'static str,
-    /// Changes a verified function; true if it did.
-    pub run: fn(&mut Function) -> bool,
+    /// Changes what is verified; true if it did.
+    pub run: Run,
+}
+
+/// What a pass works on.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// One function at a time.
+    Function(fn(&mut Function) -> bool),
+    /// The whole module.
+    Module(fn(&mut Module) -> bool),
+}
+
+impl Pass {
+    /// Runs the pass on all of a module; true if it changed anything.
+    pub fn apply(&self, module: &mut Module) -> bool {
+        match self.run {
+            Run::Module(run) => run(module),
+            Run::Function(run) => {
+                module.funcs.values_mut().fold(false, |changed, func| run(func) | changed)
+            }
+        }
+    }
 }
 
 /// All passes, in the order in which a round runs them.
 pub const PASSES: &[Pass] = &[
     Pass {
+        name: "inline",
+        doc: "put functions that ask for it where they are called",
+        run: Run::Module(inline::run),
+    },
+    Pass {
         name: "simplify",
         doc: "merge straight lines of blocks, drop parameters that say nothing",
-        run: simplify::run,
+        run: Run::Function(simplify::run),
     },
     Pass {
         name: "fold",
         doc: "compute constants, drop needless arithmetic, compare packet bytes as they lie",
-        run: fold::run,
+        run: Run::Function(fold::run),
     },
-    Pass { name: "gvn", doc: "compute what is the same once", run: gvn::run },
+    Pass { name: "gvn", doc: "compute what is the same once", run: Run::Function(gvn::run) },
     Pass {
         name: "thread",
         doc: "lead branches past tests whose outcome is known on the way there",
-        run: thread::run,
+        run: Run::Function(thread::run),
     },
-    Pass { name: "guards", doc: "merge and widen guards of packet bytes", run: guards::run },
-    Pass { name: "dce", doc: "remove what nobody uses", run: dce::run },
+    Pass {
+        name: "guards",
+        doc: "merge and widen guards of packet bytes",
+        run: Run::Function(guards::run),
+    },
+    Pass { name: "dce", doc: "remove what nobody uses", run: Run::Function(dce::run) },
 ];
 
 /// A round finds what the one before has laid bare; few programs change after the third.
@@ -86,9 +117,7 @@ pub fn optimize(
         let mut changed = false;
         for pass in PASSES {
             let mut inner = module.into_inner();
-            for func in inner.funcs.values_mut() {
-                changed |= (pass.run)(func);
-            }
+            changed |= pass.apply(&mut inner);
             module = verify(inner)?;
             after(pass.name, &module);
         }

@@ -183,7 +183,8 @@ impl Display for FuncText<'_> {
             .entry()
             .and_then(|b| func.blocks.get(b))
             .map_or_else(String::new, |data| self.names.list(&data.params));
-        writeln!(f, "function {}({params}) -> i64 {{", func.name)?;
+        let inline = if func.inline { "inline " } else { "" };
+        writeln!(f, "{inline}function {}({params}) -> i64 {{", func.name)?;
         for &block in &func.order {
             let Some(data) = func.blocks.get(block) else {
                 writeln!(f, "{}:", self.names.block(block))?;

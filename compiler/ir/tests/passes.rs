@@ -23,9 +23,7 @@ fn apply(module: Verified<Module>, pass: &str) -> Verified<Module> {
     }
     let pass = PASSES.iter().find(|p| p.name == pass).expect("the first line names passes");
     let mut module = module.into_inner();
-    for func in module.funcs.values_mut() {
-        (pass.run)(func);
-    }
+    pass.apply(&mut module);
     verify(module).unwrap_or_else(|e| panic!("{e}\n{}", e.text))
 }
 
@@ -65,6 +63,7 @@ cases! {
     fold_arithmetic
     fold_branches
     fold_compare_as_it_lies
+    fold_packed
     guards_effect_between
     guards_merge
     guards_other_way_out
@@ -72,6 +71,7 @@ cases! {
     guards_widen_back
     gvn_arithmetic
     gvn_lines
+    inline_calls
     pipeline_rules
     simplify_lines
     simplify_params

@@ -50,7 +50,12 @@ impl FuncBuilder<'_, '_> {
                 let first = self.plus(region.first, from);
                 let end = self.region_end(region, to);
                 self.whole(region, no);
-                self.search(pattern, (first, end), yes, no);
+                let last = match (region.len_bytes, to) {
+                    (Some(len), Some(to)) => Some(len.min(to)),
+                    (one, other) => one.or(other),
+                };
+                let window_bytes = last.map(|last| last.saturating_sub(from));
+                self.search(pattern, (first, end), window_bytes, yes, no);
             }
             AtomTest::In { .. } | AtomTest::InSet { .. } => {
                 self.number(region, mask, test, yes, no);

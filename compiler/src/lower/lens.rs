@@ -42,11 +42,17 @@ struct Ctx<'b, 'f> {
 #[derive(Clone, Copy)]
 struct Dns<'b> {
     ports: &'b Ranges,
-    question: Option<Func>,
+    /// The functions that read the first question, behind UDP and behind TCP.
+    questions: Option<[Func; 2]>,
 }
 
 /// `lens(layout, pkt_len)`: the word.
-pub fn lens_function(name: &str, needs: Needs, ports: &Ranges, question: Option<Func>) -> Function {
+pub fn lens_function(
+    name: &str,
+    needs: Needs,
+    ports: &Ranges,
+    questions: Option<[Func; 2]>,
+) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
     let [layout, pkt_len] = [0, 1].map(|i| b.func.params()[i]);
@@ -56,7 +62,7 @@ pub fn lens_function(name: &str, needs: Needs, ports: &Ranges, question: Option<
     let there = b.new_block();
     b.br_imm(Cond::Eq, has_l4, L4 | KNOWN, there, none);
     b.switch_to(there);
-    let dns = needs.dns.then_some(Dns { ports, question });
+    let dns = needs.dns.then_some(Dns { ports, questions });
     let mut c = Ctx { b: &mut b, pkt_len, none, dns };
     let end = c.ip_end(layout);
     let proto = c.b.binary_imm(BinOp::And, layout, PROTO_MASK);
@@ -235,7 +241,8 @@ impl Ctx<'_, '_> {
         self.b.br(Cond::Gt, header_end, last, plain, whole);
         self.b.switch_to(whole);
         let mut word = self.b.binary_imm(BinOp::Or, word, bits);
-        if let Some(question) = dns.question {
+        if let Some([of_udp, of_tcp]) = dns.questions {
+            let question = if bits & DNS_TCP == 0 { of_udp } else { of_tcp };
             let name_bytes = self.b.call(question, vec![first, last]);
             let at = self.b.binary_imm(BinOp::Shl, name_bytes, NAME_SHIFT);
             word = self.b.binary(BinOp::Or, word, at);

@@ -31,16 +31,17 @@ mod search;
 mod tables;
 mod value;
 
-use crate::hir::{ChainId, CounterId, Effect, Glob, HookId, Pattern, Policy};
+use crate::hir::{ChainId, CounterId, Effect, Glob, Hook, HookId, Pattern, Policy};
 use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
-use l4c_ir::{BinOp, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
-use l4c_manifest::Verdict;
+use l4c_ir::{BinOp, Block, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
+use l4c_manifest::{HookKind, Verdict};
 use layout::{L3_MASK, L3_SHIFT};
 use lens::PKT_LEN_MASK;
 use needs::Needs;
+use search::inlined;
 use std::collections::HashMap;
 use tables::Tables;
 
@@ -55,7 +56,6 @@ pub type Quote<'a> = &'a dyn Fn(Span) -> LineData;
 /// Makes the IR of one hook. In `shadow` the program counts what it decides, and passes every packet.
 #[must_use]
 pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Quote<'_>) -> Module {
-    let the_hook = &policy.hooks[hook];
     let report = report::rules(policy, hook);
     let counters = report::counters(policy, hook);
     let needs = Needs::of(report.iter().map(|line| line.rule(policy, hook)));
@@ -71,7 +71,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         hook,
         shadow,
         needs,
-        made: Made::new(policy, &the_hook.name),
+        made: Made::new(policy, hook),
         names: Names { rules, counters: named, chains: HashMap::new() },
     };
     let entry = lowering.program(plan);
@@ -104,18 +104,25 @@ struct Made<'p> {
     globs: HashMap<Vec<Glob>, Func>,
     name_finders: HashMap<Vec<Vec<u8>>, Func>,
     labels: Option<Func>,
+    /// Windows that are compared in line.
+    windows: u32,
+    /// The hook's programs read the packet where it lies, and copy nothing.
+    points_into_packet: bool,
 }
 
 impl<'p> Made<'p> {
-    fn new(policy: &'p Policy, hook: &'p str) -> Self {
+    fn new(policy: &'p Policy, hook: HookId) -> Self {
+        let Hook { name, kind, .. } = &policy.hooks[hook];
         Self {
-            hook,
+            hook: name,
             funcs: PrimaryMap::new(),
-            tables: Tables::new(policy, hook),
+            tables: Tables::new(policy, name),
             finders: HashMap::new(),
             globs: HashMap::new(),
             name_finders: HashMap::new(),
             labels: None,
+            windows: 0,
+            points_into_packet: *kind == HookKind::Xdp,
         }
     }
 }
@@ -196,14 +203,17 @@ impl Lowering<'_> {
     fn lens(&mut self, hook: &str) -> Option<Func> {
         let ports = &self.policy.hooks[self.hook].dns_ports;
         let funcs = &mut self.made.funcs;
-        let question = self.needs.question.then(|| {
+        // Nearly all DNS is UDP: there the name is walked in line, for TCP by a call.
+        let questions = self.needs.question.then(|| {
             let step = funcs.push(name::walk_function(&format!("{hook}_question8")));
-            funcs.push(name::question_function(&format!("{hook}_question"), step))
+            let of_udp = name::question_function(&format!("{hook}_question"), step);
+            let of_tcp = name::question_function(&format!("{hook}_question_tcp"), step);
+            [funcs.push(inlined(of_udp)), funcs.push(of_tcp)]
         });
         let name = format!("{hook}_lens");
         self.needs
             .payload
-            .then(|| funcs.push(lens::lens_function(&name, self.needs, ports, question)))
+            .then(|| funcs.push(inlined(lens::lens_function(&name, self.needs, ports, questions))))
     }
 
     fn entry(&mut self, name: &str, runs: &[Func]) -> Func {
@@ -216,26 +226,21 @@ impl Lowering<'_> {
         b.set_line(Some(default_line));
         let pkt_len = b.env(Env::PktLen);
         let start = hook.kind.start();
-        let layout = parse::HeaderReader::read(&mut b, start, pkt_len, needs, walk);
-        let lens = match make_lens {
-            Some(func) => b.call(func, vec![layout, pkt_len]),
-            None => pkt_len,
-        };
+        // Rules that stand in line do so once more for the commonest packets.
+        let common = runs.iter().all(|&run| self.made.funcs[run].inline);
+        let read = parse::HeaderReader::read(&mut b, start, pkt_len, needs, walk, common);
         let decided = b.new_block();
         let outcome = b.func.add_param(decided);
         let default = b.new_block();
-        for &run in runs {
-            let result = b.call(run, vec![layout, lens]);
-            let [next, yes] = [(); 2].map(|()| b.new_block());
-            b.br_imm(Cond::Gt, result, LEAVE, yes, next);
-            b.switch_to(yes);
-            b.jump(decided, vec![result]);
-            b.switch_to(next);
-            let on = b.new_block();
-            b.br_imm(Cond::Eq, result, GO_ON, on, default);
-            b.switch_to(on);
+        for block in [Some(read.any), read.common].into_iter().flatten() {
+            b.switch_to(block);
+            let layout = b.func.blocks[block].params[0];
+            let lens = match make_lens {
+                Some(func) => b.call(func, vec![layout, pkt_len]),
+                None => pkt_len,
+            };
+            ask_runs(&mut b, runs, &[layout, lens], (decided, default));
         }
-        b.jump(default, Vec::new());
         b.switch_to(default);
         for Effect::Count(counter) in &hook.default.effects {
             let slot = b.iconst(self.names.counters[counter]);
@@ -256,6 +261,27 @@ impl Lowering<'_> {
         b.ret(code);
         self.made.funcs.push(func)
     }
+}
+
+/// Asks the runs one after the other.
+fn ask_runs(
+    b: &mut Builder<'_>,
+    runs: &[Func],
+    words: &[Value],
+    (decided, default): (Block, Block),
+) {
+    for &run in runs {
+        let result = b.call(run, words.to_vec());
+        let [next, yes] = [(); 2].map(|()| b.new_block());
+        b.br_imm(Cond::Gt, result, LEAVE, yes, next);
+        b.switch_to(yes);
+        b.jump(decided, vec![result]);
+        b.switch_to(next);
+        let on = b.new_block();
+        b.br_imm(Cond::Eq, result, GO_ON, on, default);
+        b.switch_to(on);
+    }
+    b.jump(default, Vec::new());
 }
 
 #[cfg(test)]

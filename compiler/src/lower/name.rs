@@ -1,7 +1,7 @@
 //! Names in DNS questions: walked once when the headers are read, compared by rules where they end.
 
 use super::lens::{DNS_TCP_SHIFT, NAME_MASK, NAME_SHIFT};
-use super::search::{compare, pieces};
+use super::search::{compare, inlined, pieces};
 use super::{FuncBuilder, Made};
 use crate::fields::DNS_HEADER_BYTES;
 use crate::hir::{NameTest, Pattern};
@@ -10,6 +10,8 @@ use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
 /// Labels that one function walks over without a call, and calls of it that the longest name takes.
 pub(super) const STEP_LABELS: usize = 8;
 pub(super) const MAX_STEPS: usize = 16;
+/// Labels that most names have no more of.
+const NEAR_LABELS: usize = 5;
 /// RFC 1035 2.3.4.
 const MAX_LABEL_BYTES: u64 = 63;
 const MAX_NAME_BYTES: u64 = 255;
@@ -129,16 +131,32 @@ pub(super) fn walk_function(name: &str) -> Function {
     func
 }
 
+/// Functions that go over labels.
+#[derive(Clone, Copy)]
+enum Walk {
+    /// Over eight of them.
+    Step,
+    /// By as many calls of that as it takes.
+    Far(Func),
+    /// Over those that most names have, then by a call of that.
+    Near(Func),
+}
+
 /// `labels(at, stop, left) -> offset | left << 16`: goes over labels of a good name until `stop` is reached or
-/// passed, or `left` labels are behind. `step` makes it the function that calls it as often as it takes.
-fn labels_function(name: &str, step: Option<Func>) -> Function {
+/// passed, or `left` labels are behind.
+fn labels_function(name: &str, walk: Walk) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 3);
     let [mut at, stop, mut left] = [0, 1, 2].map(|i| b.func.params()[i]);
     let out = b.new_block();
     let [out_at, out_left] = [(); 2].map(|()| b.func.add_param(out));
     let cut = b.new_block();
-    for _ in 0..if step.is_some() { MAX_STEPS } else { STEP_LABELS } {
+    let rounds = match walk {
+        Walk::Step => STEP_LABELS,
+        Walk::Near(_) => NEAR_LABELS,
+        Walk::Far(_) => MAX_STEPS,
+    };
+    for _ in 0..rounds {
         let [there, some, enough, more] = [(); 4].map(|()| b.new_block());
         b.br(Cond::Ge, at, stop, there, some);
         b.switch_to(there);
@@ -148,7 +166,7 @@ fn labels_function(name: &str, step: Option<Func>) -> Function {
         b.switch_to(enough);
         b.jump(out, vec![at, left]);
         b.switch_to(more);
-        if let Some(step) = step {
+        if let Walk::Far(step) = walk {
             let walked = b.call(step, vec![at, stop, left]);
             at = b.binary_imm(BinOp::And, walked, AT_MASK);
             left = b.binary_imm(BinOp::Shr, walked, 16);
@@ -160,7 +178,12 @@ fn labels_function(name: &str, step: Option<Func>) -> Function {
             left = b.binary_imm(BinOp::Sub, left, 1);
         }
     }
-    b.jump(out, vec![at, left]);
+    if let Walk::Near(far) = walk {
+        let result = b.call(far, vec![at, stop, left]);
+        b.ret(result);
+    } else {
+        b.jump(out, vec![at, left]);
+    }
     b.switch_to(out);
     let high = b.binary_imm(BinOp::Shl, out_left, 16);
     let low = b.binary_imm(BinOp::And, out_at, AT_MASK);
@@ -179,9 +202,11 @@ impl Made<'_> {
         if let Some(func) = self.labels {
             return func;
         }
-        let step = self.funcs.push(labels_function(&format!("{}_labels8", self.hook), None));
-        let func = labels_function(&format!("{}_labels", self.hook), Some(step));
-        *self.labels.insert(self.funcs.push(func))
+        let name = |suffix: &str| format!("{}_labels{suffix}", self.hook);
+        let step = self.funcs.push(labels_function(&name("8"), Walk::Step));
+        let far = self.funcs.push(labels_function(&name("_far"), Walk::Far(step)));
+        let near = inlined(labels_function(&name(""), Walk::Near(far)));
+        *self.labels.insert(self.funcs.push(near))
     }
 }
 

@@ -12,7 +12,18 @@ use l4c_manifest::Start;
 const ETH_BYTES: u64 = 14;
 const TAG_BYTES: u64 = 4;
 
-/// Appends the reading of a packet's headers and goes on in a block where the result is known.
+/// Where the reading of a packet's headers ends, each with the layout word in a block's parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Read {
+    /// Whatever the packet is.
+    pub any: Block,
+    /// Where there is such a block, packets of the commonest shape go there: IPv4 right behind an Ethernet
+    /// header, first fragments, the transport header whole if that was asked. There the word's parts are
+    /// known by themselves.
+    pub common: Option<Block>,
+}
+
+/// Appends the reading of a packet's headers.
 pub struct HeaderReader<'b, 'f> {
     b: &'b mut Builder<'f>,
     pkt_len: Value,
@@ -23,32 +34,41 @@ pub struct HeaderReader<'b, 'f> {
     transport: Block,
     /// Walks over extension headers.
     walk: Option<Func>,
+    /// For packets of the commonest shape: takes the place of `done` and of `transport`.
+    common: Option<(Block, Block)>,
 }
 
 /// A layout word under construction: a number known now, and bits of it found at run time.
 type Word = Value;
 
 impl<'b, 'f> HeaderReader<'b, 'f> {
-    /// Appends everything; returns the layout word in the block that the builder then stands in.
+    /// Appends everything; `common` asks for a block of its own for the commonest packets.
     pub fn read(
         b: &'b mut Builder<'f>,
         start: Start,
         pkt_len: Value,
         needs: Needs,
         walk: Option<Func>,
-    ) -> Value {
-        let done = b.new_block();
-        let layout = b.func.add_param(done);
-        let transport = b.new_block();
-        b.func.add_param(transport);
-        let mut reader = HeaderReader { b, pkt_len, needs, done, transport, walk };
+        common: bool,
+    ) -> Read {
+        let mut takes_word = || {
+            let block = b.new_block();
+            b.func.add_param(block);
+            block
+        };
+        let [done, transport] = [(); 2].map(|()| takes_word());
+        let common = common.then(|| (takes_word(), takes_word()));
+        let mut reader = HeaderReader { b, pkt_len, needs, done, transport, walk, common };
         match start {
             Start::Link => reader.link(),
             Start::Network => reader.network_start(),
         }
-        reader.transport_block();
-        reader.b.switch_to(done);
-        layout
+        reader.transport_block(transport);
+        if let Some((common_done, transport)) = common {
+            reader.done = common_done;
+            reader.transport_block(transport);
+        }
+        Read { any: done, common: common.map(|(done, _)| done) }
     }
 
     fn finish(&mut self, word: Word) {
@@ -94,7 +114,14 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             let plain = self.b.new_block();
             self.branch_if_one_of(found, &TAG_TYPES.map(u64::from), tagged, plain);
             self.b.switch_to(plain);
-            self.go_to_network(net, bits | L3 | (here << L3_SHIFT), here, found);
+            let word = bits | L3 | (here << L3_SHIFT);
+            if let (0, Some(common)) = (tags, self.common) {
+                // With numbers for offsets, and its own way on for IPv4.
+                let [word, off] = [word, here].map(|n| self.b.iconst(n));
+                self.network(word, off, found, Some(common));
+            } else {
+                self.go_to_network(net, word, here, found);
+            }
             self.b.switch_to(tagged);
             let cut = self.finish_block(None, bits | UNPARSED);
             let at = self.b.iconst(here);
@@ -109,7 +136,7 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         self.go_to_network(net, bits | L3 | (here << L3_SHIFT), here, found);
 
         self.b.switch_to(net);
-        self.network(word, off, ether_type);
+        self.network(word, off, ether_type, None);
     }
 
     fn go_to_network(&mut self, net: Block, word: u64, off: u64, ether_type: Value) {
@@ -128,7 +155,15 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         }
     }
 
-    fn network(&mut self, word: Word, off: Value, ether_type: Value) {
+    /// `ip4_ends`: where IPv4 goes that is found good, without a look at the transport and with one.
+    fn network(
+        &mut self,
+        word: Word,
+        off: Value,
+        ether_type: Value,
+        ip4_ends: Option<(Block, Block)>,
+    ) {
+        let ip4_ends = ip4_ends.unwrap_or((self.done, self.transport));
         let [ip4, not_ip4, ip6, not_ip6, arp, other] = [(); 6].map(|()| self.b.new_block());
         self.b.br_imm(Cond::Eq, ether_type, 0x0800, ip4, not_ip4);
         self.b.switch_to(not_ip4);
@@ -141,7 +176,7 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         self.arp(word, off);
         self.b.switch_to(ip4);
         let word4 = self.b.binary_imm(BinOp::Or, word, TYPE_IP4);
-        self.ip4(word4, off);
+        self.ip4(word4, off, ip4_ends);
         self.b.switch_to(ip6);
         let word6 = self.b.binary_imm(BinOp::Or, word, TYPE_IP6);
         self.ip6(word6, off);
@@ -160,7 +195,8 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         self.b.br_imm(Cond::Eq, version, 6, ip6, empty);
         self.b.switch_to(ip4);
         let word = self.b.iconst(L3 | TYPE_IP4);
-        self.ip4(word, off);
+        let ends = (self.done, self.transport);
+        self.ip4(word, off, ends);
         self.b.switch_to(ip6);
         let word = self.b.iconst(L3 | TYPE_IP6);
         self.ip6(word, off);
@@ -184,7 +220,7 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         self.b.br(Cond::Gt, end, pkt_len, cut, whole);
     }
 
-    fn ip4(&mut self, word: Word, off: Value) {
+    fn ip4(&mut self, word: Word, off: Value, (done, transport): (Block, Block)) {
         let bad = self.finish_block(Some(word), UNPARSED);
         let ptr = self.b.guard(off, 20, bad);
         let first = self.b.load(ptr, 0, Width::B1);
@@ -199,7 +235,7 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         let proto = self.b.load(ptr, 9, Width::B1);
         word = self.b.binary(BinOp::Or, word, proto);
         if !self.needs.transport {
-            return self.finish(word);
+            return self.b.jump(done, vec![word]);
         }
         let frag = self.b.load_be(ptr, 6, Width::B2);
         word = self.or_if_any(word, frag, 0x3fff, FRAG);
@@ -217,7 +253,6 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         let at = self.b.binary_imm(BinOp::Shl, l4_off, L4_SHIFT);
         word = self.b.binary(BinOp::Or, word, at);
         word = self.b.binary_imm(BinOp::Or, word, L4);
-        let transport = self.transport;
         self.b.jump(transport, vec![word]);
     }
 
@@ -266,8 +301,7 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
     }
 
     /// Fills the block that looks at transport headers: only what some rule asks.
-    fn transport_block(&mut self) {
-        let block = self.transport;
+    fn transport_block(&mut self, block: Block) {
         self.b.switch_to(block);
         let word = self.b.func.blocks[block].params[0];
         if !self.needs.ports && !self.needs.unparsed {

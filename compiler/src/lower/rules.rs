@@ -84,6 +84,7 @@ impl Lowering<'_> {
             None => &policy.hooks[self.hook].rules,
         };
         let mut func = Function::new(name);
+        func.inline = run.inline;
         let kind = policy.hooks[self.hook].kind;
         let mut f = FuncBuilder::new(&mut func, policy, &mut self.made, &self.names, self.needs);
         for i in run.rules.clone() {

@@ -1,9 +1,11 @@
 //! Looking for a pattern at every place of a window.
 //!
-//! `find(from, to)` is 1 if the whole pattern lies in the packet's bytes `[from, to)`. It compares at 64 places
-//! in a row behind one guard, then, for what is left, at the last 64 places once more: nothing is looped over,
-//! and a miss costs a load and a compare a place. Windows of fewer places take steps of 8, then of 1. The
-//! kernel's verifier walks each of these functions once, wherever the window lies.
+//! A window whose length the rule names is compared at each of its places behind one guard, where the packet
+//! holds all of it. Any other goes to a function: `find(from, to)` is 1 if the whole pattern lies in the
+//! packet's bytes `[from, to)`. It compares at 64 places in a row behind one guard, then, for what is left, at
+//! the last 64 places once more: nothing is looped over, and a miss costs a load and a compare a place. Windows
+//! of fewer places take steps of 8, then of 1. The kernel's verifier walks each of these functions once,
+//! wherever the window lies.
 
 use super::{FuncBuilder, Made};
 use crate::hir::Pattern;
@@ -12,8 +14,14 @@ use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
 /// Places that are compared behind one guard.
 const STEPS: [u64; 3] = [64, 8, 1];
 /// Steps of 64 places that one function makes, and calls of that function: windows of 65,535 bytes.
-const NEAR_STEPS: u64 = 16;
-const FAR_STEPS: u64 = 64;
+const NEAR_STEPS: u64 = 4;
+const FAR_STEPS: u64 = 256;
+
+/// A window is compared in line if it has at most so many bytes, takes at most so many loads, and is one of
+/// the first so many of its hook: longer code is slower than a call.
+const MAX_INLINE_WINDOW_BYTES: u32 = 256;
+const MAX_INLINE_LOADS: u32 = 256;
+const MAX_INLINE_WINDOWS: u32 = 4;
 
 /// A load that part of a pattern is compared with: where it begins, how wide it is, what it must give where
 /// it matters. Numbers are in the order that the bytes lie in.
@@ -85,13 +93,21 @@ impl Made<'_> {
         let base = format!("{}_find{}", self.hook, self.finders.len());
         let steps = STEPS.map(|places| {
             let func = step(&format!("{base}_{places}"), pattern, places);
-            self.funcs.push(func)
+            self.funcs.push(inlined(func))
         });
-        let near = self.funcs.push(near(&format!("{base}_near"), steps[0]));
-        let func = self.funcs.push(find(&base, pattern, near, steps));
+        // The first steps stand in the function itself, for those farther out it calls.
+        let first = self.funcs.push(inlined(near(&format!("{base}_first"), steps[0])));
+        let more = self.funcs.push(near(&format!("{base}_more"), steps[0]));
+        let func = self.funcs.push(find(&base, pattern, [first, more], steps));
         self.finders.insert(pattern.clone(), func);
         func
     }
+}
+
+/// Calls of it become copies of it.
+pub(super) fn inlined(mut func: Function) -> Function {
+    func.inline = true;
+    func
 }
 
 /// `step(first) -> 0 or 1`: does the pattern lie at one of `places` places from `first`? All of them must be
@@ -132,7 +148,7 @@ fn ask(b: &mut Builder<'_>, step: Func, first: Value, yes: Block) {
 }
 
 /// `near(first, last) -> 0, or where 1 was found 1, or the place to go on at shifted left by 1`: as many whole
-/// steps of 64 as there are up to `last`, at most 16.
+/// steps of 64 as there are up to `last`, at most 4.
 fn near(name: &str, step: Func) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
@@ -157,7 +173,7 @@ fn near(name: &str, step: Func) -> Function {
 }
 
 /// `find(from, to) -> 0 or 1`.
-fn find(name: &str, pattern: &Pattern, near: Func, steps: [Func; 3]) -> Function {
+fn find(name: &str, pattern: &Pattern, near: [Func; 2], steps: [Func; 3]) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
     let [from, to] = [0, 1].map(|i| b.func.params()[i]);
@@ -185,7 +201,7 @@ fn find(name: &str, pattern: &Pattern, near: Func, steps: [Func; 3]) -> Function
 fn many_places(
     b: &mut Builder<'_>,
     (from, last): (Value, Value),
-    near: Func,
+    [near, more]: [Func; 2],
     step: Func,
     (yes, no): (Block, Block),
 ) {
@@ -193,7 +209,7 @@ fn many_places(
     let mut first = from;
     let at = b.func.add_param(rest);
     for round in 0..FAR_STEPS {
-        let result = b.call(near, vec![first, last]);
+        let result = b.call(if round == 0 { near } else { more }, vec![first, last]);
         let next = b.new_block();
         b.br_imm(Cond::Eq, result, 1, yes, next);
         b.switch_to(next);
@@ -273,16 +289,46 @@ fn overlapping(
 }
 
 impl FuncBuilder<'_, '_> {
-    /// Ends the current block: on to `yes` if the pattern lies in the packet's bytes `[from, to)`.
+    /// Ends the current block: on to `yes` if the pattern lies in the packet's bytes `[from, to)`, which are
+    /// at most `window_bytes`.
     pub(super) fn search(
         &mut self,
         pattern: &Pattern,
         (from, to): (Value, Value),
+        window_bytes: Option<u32>,
         yes: Block,
         no: Block,
     ) {
+        if let Some(bytes) = window_bytes.filter(|&bytes| self.compares_in_line(pattern, bytes)) {
+            self.made.windows += 1;
+            let end = self.b.binary_imm(BinOp::Add, from, bytes.into());
+            let [whole, short] = [(); 2].map(|()| self.b.new_block());
+            self.b.br(Cond::Gt, end, to, short, whole);
+            self.b.switch_to(whole);
+            let ptr = self.b.guard(from, bytes, short);
+            let pieces = pieces(pattern);
+            for place in 0..=bytes - u32::try_from(pattern.want.len()).unwrap_or(bytes) {
+                let miss = self.b.new_block();
+                compare(&mut self.b, ptr, place, &pieces, miss);
+                self.b.jump(yes, Vec::new());
+                self.b.switch_to(miss);
+            }
+            self.b.jump(no, Vec::new());
+            self.b.switch_to(short);
+        }
         let find = self.made.finder(pattern);
         let found = self.b.call(find, vec![from, to]);
         self.b.br_imm(Cond::Ne, found, 0, yes, no);
+    }
+
+    fn compares_in_line(&self, pattern: &Pattern, window_bytes: u32) -> bool {
+        let len = u32::try_from(pattern.want.len()).unwrap_or(u32::MAX);
+        let loads = pieces(pattern).len();
+        let places = window_bytes.saturating_sub(len) + 1;
+        self.made.points_into_packet
+            && len <= window_bytes
+            && window_bytes <= MAX_INLINE_WINDOW_BYTES
+            && places.saturating_mul(u32::try_from(loads).unwrap_or(u32::MAX)) <= MAX_INLINE_LOADS
+            && self.made.windows < MAX_INLINE_WINDOWS
     }
 }

@@ -11,6 +11,7 @@ use super::edit::{Aliases, append, append_const, def_of, drop_unreachable};
 use crate::analysis::{Cfg, KnownBits, bind_params, of_inst};
 use crate::{BinOp, Block, Cond, Function, Inst, InstData, Line, Term, Value, Width};
 use cranelift_entity::SecondaryMap;
+use std::cmp::Ordering;
 
 /// Masks and numbers above this cost the machine an instruction of their own.
 const MAX_CHEAP: u64 = 0xffff_ffff;
@@ -206,6 +207,19 @@ impl Fold<'_> {
             }
             _ => {}
         }
+        if let Some(part) = self.part_of_or(op, a, n) {
+            return self.with_number(op, part, n);
+        }
+        if let (BinOp::Shr, Some((x, m))) = (op, self.def_with_number(a, BinOp::Shl))
+            && m < 64
+            && self.bits[x].max_value() <= u64::MAX >> m
+        {
+            return match m.cmp(&n) {
+                Ordering::Equal => Step::Is(x),
+                Ordering::Less => self.with_number(BinOp::Shr, x, n - m),
+                Ordering::Greater => self.with_number(BinOp::Shl, x, m - n),
+            };
+        }
         let Some((x, m)) = self.def_with_number(a, op) else { return Step::Keep };
         match op {
             BinOp::And => self.with_number(op, x, m & n),
@@ -217,6 +231,23 @@ impl Fold<'_> {
             BinOp::Shl | BinOp::Shr => self.with_number(op, x, m + n),
             BinOp::Mul => self.with_number(op, x, m.wrapping_mul(n)),
         }
+    }
+
+    /// Of `x | y`, masked or shifted down, the side that is left of it: what was packed into a word comes
+    /// out of it again.
+    fn part_of_or(&self, op: BinOp, value: Value, n: u64) -> Option<Value> {
+        let InstData::Binary { op: BinOp::Or, args: [x, y] } = *def_of(self.func, value)? else {
+            return None;
+        };
+        let is_gone = |v: Value| {
+            let most = self.bits[v].max_value();
+            match op {
+                BinOp::And => most & n == 0,
+                BinOp::Shr => n < 64 && most >> n == 0,
+                BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Or | BinOp::Xor | BinOp::Shl => false,
+            }
+        };
+        if is_gone(x) { Some(y) } else { is_gone(y).then_some(x) }
     }
 
     fn swap(&mut self, width: Width, arg: Value) -> Step {

@@ -40,7 +40,8 @@ pub(super) fn module(choices: &[u8]) -> Module {
             text: "rule".to_owned(),
         });
     }
-    let callee = Draft::function(&mut choices, "rules", 2, None);
+    let mut callee = Draft::function(&mut choices, "rules", 2, None);
+    callee.inline = choices.below(2) == 1;
     let callee = module.funcs.push(callee);
     let entry = Draft::function(&mut choices, "entry", 0, Some(callee));
     module.entry = module.funcs.push(entry).into();

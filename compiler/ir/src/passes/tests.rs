@@ -44,9 +44,7 @@ proptest! {
         let before = behaviour(&module, &packets, &args);
         for pass in PASSES {
             let mut changed = module.clone().into_inner();
-            for func in changed.funcs.values_mut() {
-                (pass.run)(func);
-            }
+            pass.apply(&mut changed);
             let changed = verify(changed).unwrap_or_else(|e| panic!("{}: {e}\n{}", pass.name, e.text));
             let after = behaviour(&changed, &packets, &args);
             prop_assert_eq!(&before, &after, "{}\n{}\n{}", pass.name, *module, *changed);
