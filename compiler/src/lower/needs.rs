@@ -8,6 +8,8 @@ use crate::hir::{Atom, Layer, Operand, Pred, Rule};
 pub struct Needs {
     /// Protocol, fragments, or anything behind the network header.
     pub transport: bool,
+    /// Whether it is a fragment.
+    pub frag: bool,
     /// Whether a transport with ports is there.
     pub ports: bool,
     /// Whether something is cut or impossible.
@@ -71,10 +73,10 @@ impl Needs {
             | When::ProtoIs(_)
             | When::Header(_)
             | When::Form(_)
-            | When::Frag
             | When::Ext(_) => {
                 self.transport = true;
             }
+            When::Frag => (self.transport, self.frag) = (true, true),
             When::Payload(_) => (self.transport, self.payload) = (true, true),
             When::Dns | When::DnsResponse(_) => {
                 (self.transport, self.payload, self.dns) = (true, true, true);

@@ -238,7 +238,9 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             return self.b.jump(done, vec![word]);
         }
         let frag = self.b.load_be(ptr, 6, Width::B2);
-        word = self.or_if_any(word, frag, 0x3fff, FRAG);
+        if self.needs.frag {
+            word = self.or_if_any(word, frag, 0x3fff, FRAG);
+        }
         let hdr_bytes = self.b.binary_imm(BinOp::Shl, ihl_words, 2);
         let l4_off = self.b.binary(BinOp::Add, off, hdr_bytes);
         let cut = self.finish_block(Some(word), UNPARSED);

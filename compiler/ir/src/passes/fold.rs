@@ -207,8 +207,8 @@ impl Fold<'_> {
             }
             _ => {}
         }
-        if let Some(part) = self.part_of_or(op, a, n) {
-            return self.with_number(op, part, n);
+        if let Some(step) = self.unpacked(op, a, n) {
+            return step;
         }
         if let (BinOp::Shr, Some((x, m))) = (op, self.def_with_number(a, BinOp::Shl))
             && m < 64
@@ -233,8 +233,30 @@ impl Fold<'_> {
         }
     }
 
-    /// Of `x | y`, masked or shifted down, the side that is left of it: what was packed into a word comes
-    /// out of it again.
+    /// What was packed into a word comes out of it as it went in.
+    fn unpacked(&mut self, op: BinOp, a: Value, n: u64) -> Option<Step> {
+        if let Some(part) = self.part_of_or(op, a, n) {
+            return Some(self.with_number(op, part, n));
+        }
+        if op != BinOp::And {
+            return None;
+        }
+        // Bits that a shift brings down and the mask then takes off.
+        if let Some((word, shift @ 0..=63)) = self.def_with_number(a, BinOp::Shr)
+            && let Some(mask) = n.checked_shl(u32::try_from(shift).ok()?)
+            && mask >> shift == n
+            && let Some(part) = self.part_of_or(BinOp::And, word, mask)
+        {
+            let shifted = self.make(BinOp::Shr, part, shift);
+            return Some(self.with_number(BinOp::And, shifted, n));
+        }
+        // All of one side stays, and of the number what the mask leaves.
+        let (x, number) = self.def_with_number(a, BinOp::Or)?;
+        let stays = self.bits[x].max_value() & !n == 0;
+        stays.then(|| self.with_number(BinOp::Or, x, number & n))
+    }
+
+    /// Of `x | y`, masked or shifted down, the side that is left of it.
     fn part_of_or(&self, op: BinOp, value: Value, n: u64) -> Option<Value> {
         let InstData::Binary { op: BinOp::Or, args: [x, y] } = *def_of(self.func, value)? else {
             return None;
@@ -326,6 +348,11 @@ impl Fold<'_> {
         }
         if let Some((x, m)) = self.def_with_number(value, BinOp::Add) {
             return Some((x, n.wrapping_sub(m)));
+        }
+        if let Some((x, m)) = self.def_with_number(value, BinOp::Or)
+            && self.bits[x].max_value() & m == 0
+        {
+            return Some((x, n ^ m));
         }
         if let Some((x, mask)) = self.def_with_number(value, BinOp::And) {
             return self.undo_masked(x, mask, n);
