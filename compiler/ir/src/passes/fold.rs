@@ -16,6 +16,9 @@ use std::cmp::Ordering;
 /// Masks and numbers above this cost the machine an instruction of their own.
 const MAX_CHEAP: u64 = 0xffff_ffff;
 
+/// Parts of a word that are looked at when one is taken out of it.
+const MAX_PARTS: usize = 8;
+
 /// Runs the pass.
 pub(super) fn run(func: &mut Function) -> bool {
     let cfg = Cfg::new(func);
@@ -235,41 +238,36 @@ impl Fold<'_> {
 
     /// What was packed into a word comes out of it as it went in.
     fn unpacked(&mut self, op: BinOp, a: Value, n: u64) -> Option<Step> {
-        if let Some(part) = self.part_of_or(op, a, n) {
-            return Some(self.with_number(op, part, n));
-        }
-        if op != BinOp::And {
-            return None;
-        }
-        // Bits that a shift brings down and the mask then takes off.
-        if let Some((word, shift @ 0..=63)) = self.def_with_number(a, BinOp::Shr)
-            && let Some(mask) = n.checked_shl(u32::try_from(shift).ok()?)
-            && mask >> shift == n
-            && let Some(part) = self.part_of_or(BinOp::And, word, mask)
-        {
-            let shifted = self.make(BinOp::Shr, part, shift);
-            return Some(self.with_number(BinOp::And, shifted, n));
-        }
-        // All of one side stays, and of the number what the mask leaves.
-        let (x, number) = self.def_with_number(a, BinOp::Or)?;
-        let stays = self.bits[x].max_value() & !n == 0;
-        stays.then(|| self.with_number(BinOp::Or, x, number & n))
+        let (word, shift, mask) = match (op, self.def_with_number(a, BinOp::Shr)) {
+            (BinOp::Shr, _) if n < 64 => (a, None, u64::MAX << n),
+            (BinOp::And, Some((word, shift @ 0..=63))) if n << shift >> shift == n => {
+                (word, Some(shift), n << shift)
+            }
+            (BinOp::And, _) => (a, None, n),
+            _ => return None,
+        };
+        let part = self.seen_through(word, mask, MAX_PARTS)?;
+        let part = shift.map_or(part, |shift| self.make(BinOp::Shr, part, shift));
+        Some(self.with_number(op, part, n))
     }
 
-    /// Of `x | y`, masked or shifted down, the side that is left of it.
-    fn part_of_or(&self, op: BinOp, value: Value, n: u64) -> Option<Value> {
+    /// A value with the same bits as `value` where `mask` has ones, and less to compute; `None` if there is
+    /// nothing to leave out.
+    fn seen_through(&mut self, value: Value, mask: u64, parts: usize) -> Option<Value> {
         let InstData::Binary { op: BinOp::Or, args: [x, y] } = *def_of(self.func, value)? else {
             return None;
         };
-        let is_gone = |v: Value| {
-            let most = self.bits[v].max_value();
-            match op {
-                BinOp::And => most & n == 0,
-                BinOp::Shr => n < 64 && most >> n == 0,
-                BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Or | BinOp::Xor | BinOp::Shl => false,
-            }
-        };
-        if is_gone(x) { Some(y) } else { is_gone(y).then_some(x) }
+        let parts = parts.checked_sub(1)?;
+        let is_gone = |fold: &Self, v: Value| fold.bits[v].max_value() & mask == 0;
+        if is_gone(self, x) {
+            return Some(self.seen_through(y, mask, parts).unwrap_or(y));
+        }
+        if is_gone(self, y) {
+            return Some(self.seen_through(x, mask, parts).unwrap_or(x));
+        }
+        let number = self.func.constant(y)?;
+        let inner = self.seen_through(x, mask, parts)?;
+        Some(self.make(BinOp::Or, inner, number & mask))
     }
 
     fn swap(&mut self, width: Width, arg: Value) -> Step {
