@@ -107,6 +107,7 @@ const fn alu_code(alu: Alu) -> u8 {
         Alu::And => 0x50,
         Alu::Lsh => 0x60,
         Alu::Rsh => 0x70,
+        Alu::Mod => 0x90,
         Alu::Xor => 0xa0,
         Alu::Mov => 0xb0,
     }

@@ -62,6 +62,7 @@ const fn operator(alu: Alu) -> &'static str {
         Alu::Lsh => "<<=",
         Alu::Rsh => ">>=",
         Alu::Xor => "^=",
+        Alu::Mod => "%=",
         Alu::Mov => "=",
     }
 }

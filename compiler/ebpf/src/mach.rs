@@ -64,6 +64,8 @@ pub enum Alu {
     Lsh,
     Rsh,
     Xor,
+    /// Remainder, unsigned; by a register of 0 it changes nothing. A number 0 the kernel refuses.
+    Mod,
     Mov,
 }
 

@@ -105,6 +105,7 @@ const fn alu(op: BinOp) -> Alu {
         BinOp::Xor => Alu::Xor,
         BinOp::Shl => Alu::Lsh,
         BinOp::Shr => Alu::Rsh,
+        BinOp::Rem => Alu::Mod,
     }
 }
 
@@ -317,6 +318,10 @@ impl Select<'_> {
         }
         let dst = self.home(result);
         let (mut wide, amount) = (true, self.func.constant(b));
+        if op == BinOp::Rem && amount == Some(0) {
+            // The kernel takes no division by a number 0; by a register of 0 it is this.
+            return self.set(dst, a);
+        }
         let src = match (op, amount) {
             (BinOp::Shl | BinOp::Shr, Some(n)) => Src::Imm((n & 63) as i32),
             // A 32-bit `and` clears the upper half, as such a mask would.

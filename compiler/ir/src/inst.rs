@@ -30,6 +30,8 @@ pub enum BinOp {
     Shl,
     /// Logical right shift; amounts are taken modulo 64.
     Shr,
+    /// Remainder; by 0 it is the number itself, as for the machine.
+    Rem,
 }
 
 /// Bytes read at once.
@@ -161,6 +163,8 @@ impl BinOp {
             Self::Xor => a ^ b,
             Self::Shl => a << (b & 63),
             Self::Shr => a >> (b & 63),
+            Self::Rem if b == 0 => a,
+            Self::Rem => a % b,
         }
     }
 }

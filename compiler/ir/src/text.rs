@@ -266,7 +266,7 @@ fn quoted(text: &str) -> String {
 
 impl BinOp {
     /// All of them, with their names in the text.
-    pub(crate) const NAMES: [(Self, &'static str); 8] = [
+    pub(crate) const NAMES: [(Self, &'static str); 9] = [
         (Self::Add, "add"),
         (Self::Sub, "sub"),
         (Self::Mul, "mul"),
@@ -275,6 +275,7 @@ impl BinOp {
         (Self::Xor, "xor"),
         (Self::Shl, "shl"),
         (Self::Shr, "shr"),
+        (Self::Rem, "rem"),
     ];
 }
 

@@ -51,6 +51,8 @@ fn forms(name: &str, body: impl Fn(Asm) -> Asm, expected: Option<&dyn Fn(u64, u6
 /// add sub mul div or and lsh rsh xor mov arsh
 const ALU: [u8; 11] = [0x0, 0x1, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xa, 0xb, 0xc];
 const DIV: u8 = 0x3;
+/// Of 64 bits only.
+const MOD: u8 = 0x9;
 const SHIFTS: [u8; 3] = [0x6, 0x7, 0xc];
 
 #[test]
@@ -67,6 +69,8 @@ fn arithmetic_with_registers() {
         |c| c.reg(0x0c, 6, 7),
         Some(&|a, b| u64::from((a as u32).wrapping_add(b as u32))),
     );
+    let rem = |a: u64, b: u64| a.checked_rem(b).unwrap_or(a);
+    forms("mod", |c| c.reg(MOD << 4 | 8 | 7, 6, 7), Some(&rem));
 }
 
 #[test]
@@ -84,6 +88,10 @@ fn arithmetic_with_immediates() {
                 forms(&format!("{code:#x} {imm:#x}"), |c| c.imm(code, 6, imm), None);
             }
         }
+    }
+    for imm in IMMS.into_iter().filter(|imm| *imm != 0) {
+        let by = i64::from(imm).cast_unsigned();
+        forms("mod", |c| c.imm(MOD << 4 | 7, 6, imm), Some(&|a, _| a % by));
     }
 }
 

@@ -128,15 +128,17 @@ fn jump(insn: Insn, wide: bool) -> Option<&'static str> {
 
 /// Arithmetic; `narrow` if of 32 bits.
 fn alu(insn: Insn, narrow: bool) -> Option<&'static str> {
-    // add sub mul div or and lsh rsh, then xor mov arsh. Not neg and mod: rbpf panics on a
-    // number, or leaves upper bits in place.
+    // add sub mul div or and lsh rsh, then xor mov arsh; mod of 64 bits. Not neg and mod of 32:
+    // rbpf panics on a number, or leaves upper bits in place.
     const OPS: [u8; 11] = [0x0, 0x1, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xa, 0xb, 0xc];
+    const MOD: u8 = 0x9;
     const BYTE_ORDER: u8 = 0xd;
     if insn.off != 0 {
         Some("signed division or sign-extending move")
     } else if insn.code >> 4 == BYTE_ORDER {
         (!narrow).then_some("unconditional byte swap")
     } else {
-        (!OPS.contains(&(insn.code >> 4))).then_some("unknown arithmetic")
+        let op = insn.code >> 4;
+        (!OPS.contains(&op) && (narrow || op != MOD)).then_some("unknown arithmetic")
     }
 }

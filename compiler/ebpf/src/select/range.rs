@@ -40,9 +40,14 @@ fn shift(op: BinOp, a: u64, amount: u64) -> u64 {
     match op {
         BinOp::Shr => a >> amount,
         BinOp::Shl if u64::from(a.leading_zeros()) >= amount => a << amount,
-        BinOp::Shl | BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::And | BinOp::Or | BinOp::Xor => {
-            u64::MAX
-        }
+        BinOp::Shl
+        | BinOp::Add
+        | BinOp::Sub
+        | BinOp::Mul
+        | BinOp::And
+        | BinOp::Or
+        | BinOp::Xor
+        | BinOp::Rem => u64::MAX,
     }
 }
 
@@ -54,7 +59,7 @@ fn binary(op: BinOp, a: u64, b: u64) -> u64 {
         BinOp::Mul if a.max(b) <= u64::from(u32::MAX) => a * b,
         BinOp::And => a.min(b),
         BinOp::Or | BinOp::Xor => ones(a | b),
-        BinOp::Mul | BinOp::Sub | BinOp::Shl | BinOp::Shr => u64::MAX,
+        BinOp::Mul | BinOp::Sub | BinOp::Shl | BinOp::Shr | BinOp::Rem => u64::MAX,
     }
 }
 

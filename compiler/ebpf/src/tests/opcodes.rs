@@ -4,8 +4,17 @@ use super::harness::{EDGES, agree, agree_at_all, packets, verified};
 use l4c_ir::{BinOp, Builder, Cond, Env, Func, Function, Module, Value, Width};
 use l4c_manifest::HookKind;
 
-const OPS: [BinOp; 8] =
-    [BinOp::Add, BinOp::Sub, BinOp::Mul, BinOp::And, BinOp::Or, BinOp::Xor, BinOp::Shl, BinOp::Shr];
+const OPS: [BinOp; 9] = [
+    BinOp::Add,
+    BinOp::Sub,
+    BinOp::Mul,
+    BinOp::And,
+    BinOp::Or,
+    BinOp::Xor,
+    BinOp::Shl,
+    BinOp::Shr,
+    BinOp::Rem,
+];
 
 const CONDS: [Cond; 6] = [Cond::Eq, Cond::Ne, Cond::Lt, Cond::Le, Cond::Gt, Cond::Ge];
 

@@ -92,6 +92,9 @@ impl KnownBits {
                 },
                 None => Self::up_to(a.max_value()),
             },
+            // Below the divisor, unless that may be 0.
+            BinOp::Rem if b.min_value() > 0 => Self::up_to(a.max_value().min(b.max_value() - 1)),
+            BinOp::Rem => Self::up_to(a.max_value()),
         }
     }
 

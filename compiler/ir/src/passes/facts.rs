@@ -167,7 +167,7 @@ impl Facts {
                     BinOp::Shl => {
                         KnownBits { zeros: bits.zeros >> (n & 63), ones: bits.ones >> (n & 63) }
                     }
-                    BinOp::Xor | BinOp::Add | BinOp::Sub | BinOp::Mul => return,
+                    BinOp::Xor | BinOp::Add | BinOp::Sub | BinOp::Mul | BinOp::Rem => return,
                 };
                 self.learn(classes, x, inner, depth + 1);
             }

@@ -179,7 +179,8 @@ impl Fold<'_> {
         if a == b {
             match op {
                 BinOp::And | BinOp::Or => return Step::Is(a),
-                BinOp::Xor | BinOp::Sub => return Step::Number(0),
+                // What is left of `x rem x` is 0, for `0 rem 0` too.
+                BinOp::Xor | BinOp::Sub | BinOp::Rem => return Step::Number(0),
                 BinOp::Add | BinOp::Mul | BinOp::Shl | BinOp::Shr => {}
             }
         }
@@ -203,6 +204,8 @@ impl Fold<'_> {
         match op {
             BinOp::Add | BinOp::Sub | BinOp::Or | BinOp::Xor if n == 0 => return Step::Is(a),
             BinOp::Mul if n == 1 => return Step::Is(a),
+            BinOp::Rem if n == 0 => return Step::Is(a),
+            BinOp::Rem if n.is_power_of_two() => return self.with_number(BinOp::And, a, n - 1),
             BinOp::Shl | BinOp::Shr if n & 63 == 0 => return Step::Is(a),
             BinOp::Shl | BinOp::Shr if n > 63 => return self.with_number(op, a, n & 63),
             BinOp::Mul if n.is_power_of_two() => {
@@ -233,6 +236,7 @@ impl Fold<'_> {
             BinOp::Shl | BinOp::Shr if m + n > 63 => Step::Number(0),
             BinOp::Shl | BinOp::Shr => self.with_number(op, x, m + n),
             BinOp::Mul => self.with_number(op, x, m.wrapping_mul(n)),
+            BinOp::Rem => Step::Keep,
         }
     }
 

@@ -113,7 +113,7 @@ impl BinOp {
     pub(super) const fn is_commutative(self) -> bool {
         match self {
             Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor => true,
-            Self::Sub | Self::Shl | Self::Shr => false,
+            Self::Sub | Self::Shl | Self::Shr | Self::Rem => false,
         }
     }
 }
