@@ -13,6 +13,7 @@ pub(crate) mod graph;
 mod lints;
 mod names;
 mod operand;
+mod p0f;
 mod rules;
 mod sets;
 #[cfg(test)]

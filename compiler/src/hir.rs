@@ -179,6 +179,32 @@ pub enum Operand {
     },
     /// The name that a DNS message asks for first, as labels.
     Name,
+    /// The window of a TCP header, held against divisors: asked only whether it is [`AtomTest::Present`].
+    Window(Multiple),
+}
+
+/// The TCP window is a multiple: of the divisors that go into it without remainder, the first one of the list
+/// counts, and goes into it so many times. Without a whole transport header, or without the bytes that hold
+/// the MSS, it is none. That the transport is TCP is for another question to ask.
+#[derive(Debug, Clone)]
+pub struct Multiple {
+    /// Where the two bytes of the MSS lie, from the start of the TCP header; 0 where no divisor asks.
+    pub mss_off_bytes: u32,
+    /// In order. None of them may come to 0 or less for an MSS of 100 or more.
+    pub divisors: Vec<Divisor>,
+    /// How often the divisor goes into the window; any number of times if left out.
+    pub times: Option<u32>,
+}
+
+/// A number that a TCP window is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Divisor {
+    /// The MSS is added.
+    pub mss: bool,
+    /// The rest of it.
+    pub add: i32,
+    /// If this is the first divisor that fits, it counts.
+    pub counts: bool,
 }
 
 /// Bytes of a layer. They are there only as a whole.

@@ -2,8 +2,8 @@
 
 use crate::fields::Ty;
 use crate::hir::{
-    Amount, Atom, AtomTest, Effect, Expect, Glob, NameTest, Operand, Pattern, Policy, Pred, Rule,
-    Steer, Test, TestStepKind,
+    Amount, Atom, AtomTest, Divisor, Effect, Expect, Glob, Multiple, NameTest, Operand, Pattern,
+    Policy, Pred, Rule, Steer, Test, TestStepKind,
 };
 use crate::ranges::Ranges;
 use std::fmt::Write as _;
@@ -161,7 +161,20 @@ fn operand_text(operand: &Operand) -> String {
             format!("{}{mask}", slice.text())
         }
         Operand::Name => "dns.qname".to_owned(),
+        Operand::Window(multiple) => multiple_text(multiple),
     }
+}
+
+/// A window held against divisors; those that do not count are in brackets.
+fn multiple_text(multiple: &Multiple) -> String {
+    let divisor = |d: &Divisor| {
+        let number = if d.mss { format!("mss{:+}", d.add) } else { d.add.to_string() };
+        if d.counts { number } else { format!("({number})") }
+    };
+    let divisors: Vec<String> = multiple.divisors.iter().map(divisor).collect();
+    let times = multiple.times.map_or("n".to_owned(), |times| times.to_string());
+    let at = multiple.mss_off_bytes;
+    format!("tcp.window is {times} times the first of {}; mss = l4[{at}:2]:", divisors.join(", "))
 }
 
 /// The numbers of one place, in the form that the field's values have.
@@ -172,7 +185,9 @@ fn place_text(operand: &Operand, place: usize, values: &Ranges) -> String {
         Ty::Addr6 => numbers(values, addr6),
         Ty::Addr => numbers(values, if place == 0 { addr4 } else { addr6 }),
         Ty::Mac | Ty::Flags => numbers(values, |n| format!("{n:#x}")),
-        Ty::Number | Ty::Port | Ty::Bit | Ty::Presence | Ty::Name => numbers(values, plain),
+        Ty::Number | Ty::Port | Ty::Bit | Ty::Presence | Ty::Name | Ty::Option | Ty::Layout => {
+            numbers(values, plain)
+        }
     }
 }
 

@@ -121,6 +121,8 @@ fn atom_cost(policy: &Policy, atom: &Atom) -> usize {
     let places = match &atom.operand {
         Operand::Field { field, .. } => field.places.len(),
         Operand::Bytes { .. } | Operand::Name => 1,
+        // A header, a remainder and a comparison each.
+        Operand::Window(multiple) => 1 + multiple.divisors.len() / 2,
     };
     places * HEADER + (ranges * A_RANGE).min(places * A_TABLE)
 }

@@ -6,6 +6,7 @@
 mod dissect;
 mod dns;
 mod eval;
+mod options;
 mod trace;
 
 #[cfg(test)]

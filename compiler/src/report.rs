@@ -81,7 +81,7 @@ fn asks_for_tag(pred: &Pred) -> bool {
         Pred::Not(inner) => asks_for_tag(inner),
         Pred::And(list) | Pred::Or(list) => list.iter().any(asks_for_tag),
         Pred::Atom(atom) => match &atom.operand {
-            Operand::Bytes { .. } | Operand::Name => false,
+            Operand::Bytes { .. } | Operand::Name | Operand::Window(_) => false,
             Operand::Field { field, .. } => {
                 field.places.iter().any(|place| matches!(place.when, When::Tag1 | When::Tag2))
             }

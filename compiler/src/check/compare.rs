@@ -103,6 +103,10 @@ impl Checker<'_> {
         value: &S<Val>,
         span: Span,
     ) -> Option<Pred> {
+        if is_layout(target) {
+            let diag = errors::no_order(op.span, "`tcp.opts`", "a list of options");
+            return self.diags.none(diag);
+        }
         let want = self.numeric_want(target, value)?;
         let ordered = match want.kind {
             super::want::Kind::Number | super::want::Kind::Port => true,
@@ -144,6 +148,8 @@ impl Checker<'_> {
                 None => errors::text_compared(value.span, &value.node),
             },
             Operand::Name => errors::name_asked(value.span, &value.node),
+            // No comparison is written of it.
+            Operand::Window(_) => return None,
         };
         self.diags.none(diag)
     }
@@ -156,12 +162,17 @@ impl Checker<'_> {
         negated: bool,
         span: Span,
     ) -> Option<Pred> {
-        if let (Operand::Field { field, .. }, None) = (&target.operand, &target.want) {
+        if let (Operand::Field { field, .. }, None) = (&target.operand, &target.want)
+            && !is_layout(target)
+        {
             return self.diags.none(errors::presence_compared(target.span, field.name));
         }
         let elements = elements(value);
         if elements.is_empty() {
             return self.diags.none(errors::list_empty(value.span));
+        }
+        if is_layout(target) {
+            return self.options_member(target, value, negated, span);
         }
         let mut parts =
             Parts { numbers: vec![Vec::new(); widths(&target.operand).len()], ..Parts::default() };
@@ -285,7 +296,7 @@ impl Checker<'_> {
                 let width = widths(&target.operand)[0];
                 possible(&values[0], mask.map(u128::from), width)
             }
-            Operand::Name => Possible::Some,
+            Operand::Name | Operand::Window(_) => Possible::Some,
         };
         match possible {
             Possible::Some => {}
@@ -314,12 +325,18 @@ impl Checker<'_> {
     }
 }
 
+/// Is it compared with lists of options?
+fn is_layout(target: &Target) -> bool {
+    matches!(target.operand, Operand::Field { field, .. } if field.ty == Ty::Layout)
+}
+
 /// Widths in bits of an operand's places.
 fn widths(operand: &Operand) -> Vec<u32> {
     match operand {
         Operand::Field { field, .. } => field.places.iter().map(Place::width_bits).collect(),
         Operand::Bytes { slice, .. } => vec![8 * slice.len_bytes.unwrap_or(0)],
         Operand::Name => vec![0],
+        Operand::Window(_) => vec![16],
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Messages are one sentence in the user's words; the help says what to write instead.
 
+mod p0f;
 mod text;
 mod values;
 
+pub(crate) use p0f::*;
 pub(crate) use text::*;
 pub(crate) use values::*;
 
@@ -51,6 +53,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0231", "a question to bytes that does not go with them"),
     ("E0232", "`within` that cannot be"),
     ("E0233", "no name"),
+    ("E0240", "a list of TCP options that cannot be read"),
+    ("E0241", "a p0f signature that cannot be read"),
     ("E0301", "a file that cannot be read"),
     ("E0302", "a path that is not allowed"),
     ("E0303", "files that include each other"),

@@ -220,6 +220,12 @@ impl<'a> Checker<'a> {
                 let word = if *nth { "`nth`" } else { "`random`" };
                 self.diags.none(unsupported::at(span, word))
             }
+            ExprKind::Whole { kind, layer: None, text } if kind.node == "p0f" => {
+                self.p0f(text, span)
+            }
+            ExprKind::Whole { kind, layer: Some(layer), .. } if kind.node == "p0f" => {
+                self.diags.none(errors::p0f_layer(layer))
+            }
             ExprKind::Whole { kind, .. } => {
                 self.diags.none(unsupported::at(kind.span, &format!("`{}`", kind.node)))
             }
@@ -250,7 +256,7 @@ impl<'a> Checker<'a> {
             return self.diags.none(errors::number_alone(span, self.sources.text(span)));
         };
         match field.ty {
-            Ty::Bit | Ty::Presence if mask.is_none() => {
+            Ty::Bit | Ty::Presence | Ty::Option if mask.is_none() => {
                 self.atom(Operand::Field { field, mask }, AtomTest::Present, span)
             }
             Ty::Flags => {
@@ -259,6 +265,8 @@ impl<'a> Checker<'a> {
             }
             Ty::Bit
             | Ty::Presence
+            | Ty::Option
+            | Ty::Layout
             | Ty::Number
             | Ty::Port
             | Ty::Addr4

@@ -40,6 +40,11 @@ const ALIASES: &[(&str, &str)] = &[
     ("ip.flags.df", "ip.df"),
     ("ip.flags.mf", "ip.mf"),
     ("ip.version", "family"),
+    ("tcp.options", "tcp.opts"),
+    ("tcp.options.mss_val", "tcp.opt.mss"),
+    ("tcp.options.wscale.shift", "tcp.opt.wscale"),
+    ("tcp.options.timestamp.tsval", "tcp.opt.ts_val"),
+    ("tcp.options.timestamp.tsecr", "tcp.opt.ts_ecr"),
     ("ipv4", "ip"),
     ("ipv6", "ip6"),
     ("icmpv6", "icmp6"),
@@ -234,8 +239,10 @@ impl Checker<'_> {
     fn offset_field(&mut self, name: &str, span: Span) -> Option<&'static Field> {
         let field = self.field(name, span)?;
         match field.ty {
-            Ty::Number if field.width_bits() <= 16 => Some(field),
+            Ty::Number | Ty::Option if field.width_bits() <= 16 => Some(field),
             Ty::Number
+            | Ty::Option
+            | Ty::Layout
             | Ty::Port
             | Ty::Addr4
             | Ty::Addr6
@@ -277,7 +284,9 @@ fn needs_link(when: When) -> bool {
         | When::TypeIp4
         | When::TypeIp6
         | When::Ip4
+        | When::Ip4Options
         | When::Ip6
+        | When::TcpOption(_)
         | When::Proto
         | When::ProtoIs(_)
         | When::Ports

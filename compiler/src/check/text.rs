@@ -41,7 +41,7 @@ impl Checker<'_> {
             let test = match &target.operand {
                 Operand::Name => self.name_test(op, element),
                 Operand::Bytes { .. } => self.bytes_test(op, &target, element, within.clone()),
-                Operand::Field { .. } => {
+                Operand::Field { .. } | Operand::Window(_) => {
                     self.diags.push(errors::text_misplaced(op, target.span));
                     return None;
                 }

@@ -4,13 +4,10 @@ use super::errors;
 use l4c_grammar::{Diag, Name, Span};
 
 /// Fields that are not there yet.
-const FIELDS: &[&str] = &["ip.options", "tcp.opts", "iface", "rx_queue", "mark", "cpu"];
+const FIELDS: &[&str] = &["iface", "rx_queue", "mark", "cpu"];
 
 /// First words under which every field is still missing.
 const GROUPS: &[&str] = &["inner"];
-
-/// Groups within a header.
-const PREFIXES: &[&str] = &["tcp.opt."];
 
 /// Actions that are not there yet.
 pub(crate) const ACTIONS: &[&str] =
@@ -38,10 +35,7 @@ pub(crate) fn standard_library(name: &Name) -> Diag {
 /// True if `name` is a field of the language that is not there yet.
 pub(crate) fn is_field(name: &str) -> bool {
     let first = name.split('.').next().unwrap_or(name);
-    FIELDS.contains(&name)
-        || GROUPS.contains(&first)
-        || name == "tcp.opt"
-        || PREFIXES.iter().any(|p| name.starts_with(p))
+    FIELDS.contains(&name) || GROUPS.contains(&first)
 }
 
 /// True if `name` is the first word of a field that is not there yet.

@@ -80,14 +80,14 @@ impl Want {
     /// What a field asks; `None` for one that has no value but its presence.
     pub(crate) fn of_field(field: &Field) -> Option<Self> {
         let kind = match field.ty {
-            Ty::Number | Ty::Bit => Kind::Number,
+            Ty::Number | Ty::Bit | Ty::Option => Kind::Number,
             Ty::Port => Kind::Port,
             Ty::Addr4 => Kind::Addr { v4: true, v6: false },
             Ty::Addr6 => Kind::Addr { v4: false, v6: true },
             Ty::Addr => Kind::Addr { v4: true, v6: true },
             Ty::Mac => Kind::Mac,
             Ty::Flags => Kind::Flags,
-            Ty::Presence | Ty::Name => return None,
+            Ty::Presence | Ty::Name | Ty::Layout => return None,
         };
         let max = field.places.iter().map(place_max).max().unwrap_or(0);
         let by = format!("`{}`", field.name);

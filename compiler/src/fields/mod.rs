@@ -3,8 +3,10 @@
 //! The checker, the lowering, the reference evaluator, the test packets, the errors and the reference
 //! page all read [`FIELDS`]. Adding a header field is adding a row.
 
+mod options;
 mod table;
 
+pub use options::TcpOption;
 pub use table::FIELDS;
 
 /// One field.
@@ -54,6 +56,10 @@ pub enum Ty {
     Presence,
     /// A DNS name: labels.
     Name,
+    /// A number that is also a question by itself: true where it is there.
+    Option,
+    /// A list of TCP options as p0f writes it, compared with texts; its place says when there is one.
+    Layout,
 }
 
 /// One place of a field.
@@ -103,6 +109,8 @@ pub enum Base {
     Dns,
     /// Behind the name of the first DNS question.
     QuestionEnd,
+    /// Kind byte of the first such TCP option.
+    TcpOption(TcpOption),
 }
 
 /// Found out while reading the headers.
@@ -141,6 +149,8 @@ pub enum When {
     TypeArp,
     /// A whole fixed IPv4 header of version 4 and IHL ≥ 5.
     Ip4,
+    /// The same, and the header's length says that options follow; they may be cut.
+    Ip4Options,
     /// A whole fixed IPv6 header of version 6.
     Ip6,
     /// The EtherType says ARP and its 8 fixed bytes are there.
@@ -159,6 +169,8 @@ pub enum When {
     Form(Form),
     /// First fragment of this transport, its header whole and possible, options too.
     Payload(Transport),
+    /// First fragment of TCP, its header whole with its options, and this option is among them.
+    TcpOption(TcpOption),
     /// A DNS message: first fragment of UDP or TCP with a port that DNS is spoken on, and a whole header of 12
     /// bytes; behind TCP the whole message.
     Dns,

@@ -1,6 +1,6 @@
 //! The rows.
 
-use super::{At, Base, Ext, Field, Form, Info, Place, Transport, Ty, When};
+use super::{At, Base, Ext, Field, Form, Info, Place, TcpOption, Transport, Ty, When};
 
 const fn bits(when: When, base: Base, off_bits: i16, width_bits: u8) -> Place {
     Place { when, at: At::Bits { base, off_bits, width_bits, shift: 0, add: 0 } }
@@ -82,6 +82,13 @@ const fn group(types: (u16, u16)) -> Place {
 /// The word at 4, 8 or 12 bytes of a GRE header, where its flags say that it is there.
 const fn gre_word(off_bytes: u8, flags: (u16, u16)) -> Place {
     form(Transport::Gre, off_bytes as i16 * 8, 32, off_bytes as u32 + 4, flags)
+}
+/// `width` bits of a TCP option, counted from its kind byte.
+const fn option(option: TcpOption, off_bits: i16, width: u8) -> Place {
+    bits(When::TcpOption(option), Base::TcpOption(option), off_bits, width)
+}
+const fn has_option(option: TcpOption) -> Place {
+    there(When::TcpOption(option))
 }
 /// The same bits, counting 4-byte words.
 const fn words(place: Place) -> Place {
@@ -382,6 +389,8 @@ rows! {
     "ip.checksum" Number [ip4(80, 16)] NO_NAMES "header checksum as sent";
     "ip.src" Addr4 [ip4(96, 32)] NO_NAMES "source address";
     "ip.dst" Addr4 [ip4(128, 32)] NO_NAMES "destination address";
+    "ip.options" Presence [there(When::Ip4Options)] NO_NAMES
+        "options: the header is longer than its 20 fixed bytes";
 
     // IPv6
     "ip6" Presence [there(When::TypeIp6)] NO_NAMES "EtherType IPv6";
@@ -410,6 +419,19 @@ rows! {
     "tcp.window" Number [tcp(112, 16)] NO_NAMES "window as sent, not scaled";
     "tcp.checksum" Number [tcp(128, 16)] NO_NAMES "checksum as sent";
     "tcp.urgent" Number [tcp(144, 16)] NO_NAMES "urgent pointer";
+    "tcp.opts" Layout [there(When::Payload(Transport::Tcp))] NO_NAMES
+        "the list of options, as p0f writes it: `\"mss,sok,ts,nop,ws\"`";
+    "tcp.opt.mss" Option [option(TcpOption::MSS, 16, 16)] NO_NAMES "maximum segment size";
+    "tcp.opt.wscale" Option [option(TcpOption::WSCALE, 16, 8)] NO_NAMES "window scale, as sent";
+    "tcp.opt.sack_ok" Presence [has_option(TcpOption::SACK_OK)] NO_NAMES "SACK permitted";
+    "tcp.opt.sack" Presence [has_option(TcpOption::SACK)] NO_NAMES "SACK, one to four blocks";
+    "tcp.opt.ts" Presence [has_option(TcpOption::TS)] NO_NAMES "timestamps";
+    "tcp.opt.ts_val" Number [option(TcpOption::TS, 16, 32)] NO_NAMES "the sender's timestamp";
+    "tcp.opt.ts_ecr" Number [option(TcpOption::TS, 48, 32)] NO_NAMES "the timestamp echoed";
+    "tcp.opt.md5" Presence [has_option(TcpOption::MD5)] NO_NAMES "MD5 signature (RFC 2385)";
+    "tcp.opt.ao" Presence [has_option(TcpOption::AO)] NO_NAMES "authentication (RFC 5925)";
+    "tcp.opt.mptcp" Presence [has_option(TcpOption::MPTCP)] NO_NAMES "Multipath TCP (RFC 8684)";
+    "tcp.opt.fastopen" Presence [has_option(TcpOption::FASTOPEN)] NO_NAMES "Fast Open (RFC 7413)";
 
     "tcp.payload_len" Number [info(When::Payload(Transport::Tcp), Info::PayloadLen)] NO_NAMES
         "bytes behind the header and its options, without the padding of short frames";

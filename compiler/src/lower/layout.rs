@@ -5,7 +5,7 @@
 //! verified once and not once for each shape of packet. Every question "is that header there?" is one
 //! `and` and one compare on the low half.
 
-use crate::fields::{DNS_HEADER_BYTES, Ext, When};
+use crate::fields::{DNS_HEADER_BYTES, Ext, Transport, When};
 
 /// Bits 0–7: the protocol, if [`KNOWN`].
 pub const PROTO_MASK: u64 = 0xff;
@@ -66,7 +66,7 @@ pub fn question(when: When) -> (u64, u64) {
         When::TypeIp4 => flag(TYPE_IP4),
         When::TypeIp6 => flag(TYPE_IP6),
         When::TypeArp | When::Arp | When::ArpEthIp4 => flag(TYPE_ARP),
-        When::Ip4 => flag(IP4),
+        When::Ip4 | When::Ip4Options => flag(IP4),
         When::Ip6 => flag(IP6),
         When::Proto => flag(KNOWN),
         When::ProtoIs(proto) => (PROTO_MASK | KNOWN, u64::from(proto) | KNOWN),
@@ -75,6 +75,7 @@ pub fn question(when: When) -> (u64, u64) {
             (PROTO_MASK | KNOWN | L4, u64::from(t.proto()) | KNOWN | L4)
         }
         When::Form(form) => question(When::Header(form.transport)),
+        When::TcpOption(_) => question(When::Header(Transport::Tcp)),
         When::Frag => flag(FRAG),
         When::Unparsed => flag(UNPARSED),
         When::Ext(ext) => flag(ext_bit(ext)),
@@ -87,13 +88,14 @@ pub const fn header_bytes(when: When) -> u32 {
         When::Link => 14,
         When::Tag1 => 18,
         When::Tag2 => 22,
-        When::Ip4 => 20,
+        When::Ip4 | When::Ip4Options => 20,
         When::Ip6 => 40,
         When::Arp => 8,
         When::ArpEthIp4 => 28,
         When::Ports => 4,
         When::Header(t) => t.header_bytes(),
         When::Form(form) => form.len_bytes,
+        When::TcpOption(option) => option.min_bytes(),
         When::Dns | When::DnsResponse(_) => DNS_HEADER_BYTES,
         When::Question => 4,
         When::Always

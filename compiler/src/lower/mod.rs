@@ -24,6 +24,7 @@ mod layout;
 mod lens;
 mod name;
 mod needs;
+mod options;
 mod parse;
 mod pred;
 mod rules;
@@ -108,6 +109,7 @@ struct Made<'p> {
     windows: u32,
     /// The hook's programs read the packet where it lies, and copy nothing.
     points_into_packet: bool,
+    options: Option<Func>,
 }
 
 impl<'p> Made<'p> {
@@ -123,6 +125,7 @@ impl<'p> Made<'p> {
             labels: None,
             windows: 0,
             points_into_packet: *kind == HookKind::Xdp,
+            options: None,
         }
     }
 }

@@ -51,6 +51,7 @@ impl Needs {
                 }
                 slice.off_field.into_iter().for_each(|field| self.add_field(field));
             }
+            Operand::Window(_) => self.transport = true,
             Operand::Name => self.add_when(When::Question),
             Operand::Field { field, .. } => self.add_field(field),
         }
@@ -73,6 +74,7 @@ impl Needs {
             | When::ProtoIs(_)
             | When::Header(_)
             | When::Form(_)
+            | When::TcpOption(_)
             | When::Ext(_) => {
                 self.transport = true;
             }
@@ -95,6 +97,7 @@ impl Needs {
             | When::TypeIp6
             | When::TypeArp
             | When::Ip4
+            | When::Ip4Options
             | When::Ip6
             | When::Arp
             | When::ArpEthIp4 => {}

@@ -51,6 +51,7 @@ impl FuncBuilder<'_, '_> {
                 self.b.jump(no, Vec::new());
             }
             Operand::Bytes { slice, mask } => self.bytes_atom(slice, *mask, &atom.test, yes, no),
+            Operand::Window(multiple) => self.window(multiple, yes, no),
             Operand::Name => match &atom.test {
                 AtomTest::Name { test, negated } => self.name_atom(test, *negated, yes, no),
                 // The checker asks nothing else of names.
@@ -89,6 +90,9 @@ impl FuncBuilder<'_, '_> {
     ) {
         if place.at == At::Nowhere {
             self.require_when(place.when, no);
+            if let When::TcpOption(option) = place.when {
+                self.option_off(option, no);
+            }
             return self.b.jump(yes, Vec::new());
         }
         let bits = self.read(place, no);
@@ -123,6 +127,7 @@ impl FuncBuilder<'_, '_> {
             When::Question => {
                 self.the_name(no);
             }
+            When::Ip4Options => self.ip4_options(no),
             When::Always
             | When::Link
             | When::Tag1
@@ -139,6 +144,8 @@ impl FuncBuilder<'_, '_> {
             | When::Ports
             | When::Header(_)
             | When::Form(_)
+            // Whoever reads it, or asks whether it is there, goes to it.
+            | When::TcpOption(_)
             | When::Frag
             | When::Unparsed
             | When::Ext(_) => {}
@@ -203,6 +210,7 @@ impl FuncBuilder<'_, '_> {
             }
             (Base::Net, _) => (self.l3_off, len_bytes, 0),
             (Base::Transport, _) => (self.l4_off, len_bytes, 0),
+            (Base::TcpOption(option), _) => (self.option_off(option, no), len_bytes, 0),
             (Base::Dns, _) => (self.dns_off(), len_bytes, 0),
             (Base::QuestionEnd, _) => {
                 let name = self.the_name(no);

@@ -94,6 +94,8 @@ fn lies_in(when: When, kind: Kind) -> bool {
         | When::TypeIp4
         | When::TypeIp6
         | When::TypeArp
+        | When::Ip4Options
+        | When::TcpOption(_)
         | When::Proto
         | When::ProtoIs(_)
         | When::Payload(_)

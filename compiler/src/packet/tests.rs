@@ -25,8 +25,8 @@ impl Values for Plain {
                 Ty::Addr4 => word.parse().ok().map(|a: Ipv4Addr| u128::from(u32::from(a))),
                 Ty::Addr6 => word.parse().ok().map(|a: Ipv6Addr| u128::from(a)),
                 Ty::Mac => u128::from_str_radix(&word.replace(':', ""), 16).ok(),
-                Ty::Number | Ty::Port | Ty::Flags | Ty::Bit => word.parse().ok(),
-                Ty::Addr | Ty::Presence | Ty::Name => None,
+                Ty::Number | Ty::Port | Ty::Flags | Ty::Bit | Ty::Option => word.parse().ok(),
+                Ty::Addr | Ty::Presence | Ty::Name | Ty::Layout => None,
             }),
             Value::Text { .. }
             | Value::Hex(_)

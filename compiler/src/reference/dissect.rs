@@ -40,7 +40,7 @@ enum Announced {
 /// A packet and what its headers say.
 #[derive(Debug, Clone)]
 pub struct Dissected<'p> {
-    bytes: &'p [u8],
+    pub(super) bytes: &'p [u8],
     /// A whole Ethernet header stands at byte 0.
     link: bool,
     /// Whole VLAN tags looked through.
@@ -59,7 +59,7 @@ pub struct Dissected<'p> {
     fragment: bool,
     /// One for each of [`Ext::ALL`].
     exts: [bool; Ext::ALL.len()],
-    transport: Option<usize>,
+    pub(super) transport: Option<usize>,
     /// Byte behind the last one that the IP header counts; may lie outside the packet.
     ip_end: usize,
     payload: Option<Range<usize>>,
@@ -333,6 +333,7 @@ impl<'p> Dissected<'p> {
             When::TypeIp6 => self.announced == Some(Announced::Ip6),
             When::TypeArp => self.announced == Some(Announced::Arp),
             When::Ip4 => self.ip4,
+            When::Ip4Options => self.ip4 && self.u8_at(self.net).is_some_and(|b| b & 0x0f > 5),
             When::Ip6 => self.ip6,
             When::Arp => self.arp,
             When::ArpEthIp4 => self.arp_eth_ip4,
@@ -361,6 +362,7 @@ impl<'p> Dissected<'p> {
                 .and_then(|dns| self.u8_at(dns.start + 2))
                 .is_some_and(|flags| flags & 0x80 == bit),
             When::Question => self.dns.as_ref().is_some_and(|dns| dns.question.is_some()),
+            When::TcpOption(option) => self.tcp_option(option).is_some(),
             When::Frag => self.fragment,
             When::Unparsed => self.unparsed,
             When::Ext(ext) => Ext::ALL.iter().zip(self.exts).any(|(&each, on)| on && each == ext),
@@ -368,7 +370,7 @@ impl<'p> Dissected<'p> {
     }
 
     /// A first fragment of `proto` with that many bytes of transport header.
-    fn has_transport(&self, proto: u8, bytes: usize) -> bool {
+    pub(super) fn has_transport(&self, proto: u8, bytes: usize) -> bool {
         self.proto == Some(proto) && self.transport.is_some_and(|start| start + bytes <= self.len())
     }
 
@@ -405,6 +407,7 @@ impl<'p> Dissected<'p> {
             Base::Link => self.link.then_some(0),
             Base::Net => self.net_begins.then_some(self.net),
             Base::Transport => self.transport,
+            Base::TcpOption(option) => self.tcp_option(option),
             Base::Dns => Some(self.dns.as_ref()?.start),
             Base::QuestionEnd => Some(self.dns.as_ref()?.question.as_ref()?.name_end),
         }

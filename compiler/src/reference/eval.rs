@@ -33,6 +33,7 @@ impl Question<'_, '_> {
                 self.note_field(field);
                 self.field(field, mask.unwrap_or(u128::MAX), &atom.test)
             }
+            Operand::Window(multiple) => self.window(multiple),
             Operand::Name => {
                 let labels = self.packet.question_name();
                 if let Some(reads) = &mut self.reads {
@@ -90,7 +91,9 @@ impl Question<'_, '_> {
                     | Ty::Addr
                     | Ty::Mac
                     | Ty::Presence
-                    | Ty::Name => true,
+                    | Ty::Name
+                    | Ty::Option
+                    | Ty::Layout => true,
                 },
                 AtomTest::In { values, negated } => {
                     values.get(nth).is_some_and(|set| set.contains(value)) != *negated

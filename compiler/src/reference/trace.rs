@@ -94,7 +94,7 @@ impl Slice {
 /// `n`, read from a place of `width_bits` bits of `field`.
 pub(super) fn field_value(field: &Field, width_bits: u32, n: u128) -> Value {
     match field.ty {
-        Ty::Number | Ty::Port => plain(n),
+        Ty::Number | Ty::Port | Ty::Option => plain(n),
         Ty::Addr4 | Ty::Addr6 | Ty::Addr => match u32::try_from(n) {
             Ok(n) if width_bits == 32 => Value::Text(Ipv4Addr::from(n).to_string()),
             Ok(_) | Err(_) => Value::Text(Ipv6Addr::from(n).to_string()),
@@ -106,7 +106,7 @@ pub(super) fn field_value(field: &Field, width_bits: u32, n: u128) -> Value {
             )
         }
         Ty::Flags => Value::Text(flag_names(field, n)),
-        Ty::Bit | Ty::Presence | Ty::Name => Value::Flag(n != 0),
+        Ty::Bit | Ty::Presence | Ty::Name | Ty::Layout => Value::Flag(n != 0),
     }
 }
 

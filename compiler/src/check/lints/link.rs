@@ -179,6 +179,8 @@ fn is_there(when: When, class: Class) -> Known {
         When::Ext(_) if !arp => Known::Unknown,
         When::TypeIp4
         | When::Ip4
+        | When::Ip4Options
+        | When::TcpOption(_)
         | When::Ports
         | When::Form(_)
         | When::Dns
