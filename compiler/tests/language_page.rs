@@ -65,6 +65,8 @@ fn type_words(field: &Field) -> String {
         Ty::Bit => "bit".to_owned(),
         Ty::Presence => "there or not".to_owned(),
         Ty::Name => "DNS name".to_owned(),
+        Ty::Option => format!("there or not, number, {} bits", field.width_bits()),
+        Ty::Layout => "list of options".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod extension;
 mod ip4;
 mod ip6;
 mod link;
+mod options;
 pub(crate) mod parts;
 mod sizes;
 #[cfg(test)]
@@ -53,5 +54,6 @@ pub fn packets() -> Vec<Packet> {
     carried::add(&mut zoo);
     cut::add(&mut zoo);
     sizes::add(&mut zoo);
+    options::add(&mut zoo);
     zoo.packets
 }

@@ -40,6 +40,10 @@ fn operators(ty: Ty) -> &'static [&'static str] {
         Ty::Bit => &["alone", "==", "!="],
         Ty::Presence => &["alone"],
         Ty::Name => &["==", "!="],
+        Ty::Option => {
+            &["alone", "==", "!=", "<", ">=", "in", "not in", "in @", "== range", "&==", "&!="]
+        }
+        Ty::Layout => &["==", "!=", "in", "not in", "== text", "== list", "!= list"],
     }
 }
 
@@ -183,6 +187,8 @@ fn every_operator_of_every_type_has_a_case() {
         Ty::Flags,
         Ty::Bit,
         Ty::Presence,
+        Ty::Option,
+        Ty::Layout,
     ];
     let mut missing = Vec::new();
     for ty in types {
@@ -213,7 +219,9 @@ fn told_apart(field: &Field, asked: &Asked) -> bool {
         | Ty::Addr
         | Ty::Mac
         | Ty::Flags
-        | Ty::Name => "==",
+        | Ty::Name
+        | Ty::Option
+        | Ty::Layout => "==",
     };
     asked.operators.contains(&(field.name.to_owned(), operator.to_owned()))
 }
@@ -234,7 +242,8 @@ fn every_field_is_there_in_a_packet_and_absent_in_another() {
     for field in FIELDS {
         // There, whatever it is; of mere presences and bits, set.
         let pred = match field.ty {
-            Ty::Presence | Ty::Bit => field.name.to_owned(),
+            Ty::Presence | Ty::Bit | Ty::Option => field.name.to_owned(),
+            Ty::Layout => format!("{0} == \"\" or {0} != \"\"", field.name),
             Ty::Number | Ty::Port => format!("{} >= 0", field.name),
             Ty::Flags => format!("{0} == 0 or {0} != 0", field.name),
             Ty::Addr4 | Ty::Addr => format!("{0} == 1.2.3.4 or {0} != 1.2.3.4", field.name),

@@ -122,7 +122,7 @@ impl Maker {
             6 => {
                 let (flags, seq, ack) = (self.rng.random::<u8>(), self.number(), self.number());
                 let usual = pick(&mut self.rng, &[0x02, 0x10, 0x12, 0x18, flags]);
-                let words = pick(&mut self.rng, &[0, 0, 0, 1, 5, 10]);
+                let options = self.tcp_options();
                 let window = pick(&mut self.rng, &[0, 512, 64240]);
                 let edit = |h: &mut etherparse::TcpHeader| {
                     (h.source_port, h.destination_port) = (sport, dport);
@@ -131,7 +131,7 @@ impl Maker {
                     (h.fin, h.syn, h.rst) = (usual & 1 != 0, usual & 2 != 0, usual & 4 != 0);
                     (h.psh, h.ack, h.urg) = (usual & 8 != 0, usual & 16 != 0, usual & 32 != 0);
                     (h.ece, h.cwr) = (usual & 64 != 0, usual & 128 != 0);
-                    h.set_options_raw(&vec![1; 4 * words]).expect("40 bytes at most");
+                    h.set_options_raw(&options).expect("40 bytes at most");
                 };
                 tcp_of(ip, edit, &data)
             }
@@ -145,6 +145,34 @@ impl Maker {
             _ => {
                 let ports = [sport.to_be_bytes(), dport.to_be_bytes()].concat();
                 raw_of(ip, proto, &[&ports[..], &[0; 8], &data].concat())
+            }
+        }
+    }
+
+    /// Options, most of them well formed; often those of a usual list.
+    fn tcp_options(&mut self) -> Vec<u8> {
+        const USUAL: &[u8] = &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7];
+        const PIECES: [&[u8]; 9] = [
+            &[1],
+            &[2, 4, 5, 0xb4],
+            &[3, 3, 7],
+            &[4, 2],
+            &[8, 10, 1, 2, 3, 4, 5, 6, 7, 8],
+            &[5, 10, 0, 0, 0, 1, 0, 0, 0, 2],
+            &[254, 4, 9, 9],
+            &[2, 3, 1],
+            &[9, 0],
+        ];
+        match self.rng.random_range(0..6) {
+            0..3 => Vec::new(),
+            3 => USUAL.to_vec(),
+            _ => {
+                let count = self.rng.random_range(1..8);
+                let pieces: Vec<&[u8]> = (0..count).map(|_| pick(&mut self.rng, &PIECES)).collect();
+                let mut options = pieces.concat();
+                options.truncate(40);
+                options.resize(options.len().next_multiple_of(4), pick(&mut self.rng, &[0, 1]));
+                options
             }
         }
     }

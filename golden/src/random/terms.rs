@@ -85,8 +85,10 @@ impl Source<'_> {
             Ty::Flags => self.of_flags(field),
             Ty::Addr | Ty::Addr4 | Ty::Addr6 => self.of_address(name, field.ty),
             Ty::Mac => self.of_mac(name),
-            Ty::Number | Ty::Port => self.of_number(field),
             Ty::Name => format!("{name} == \"example.com\""),
+            Ty::Option if self.chance(30) => name.to_owned(),
+            Ty::Number | Ty::Port | Ty::Option => self.of_number(field),
+            Ty::Layout => self.of_layout(name),
         }
     }
 
@@ -100,6 +102,32 @@ impl Source<'_> {
             3 => format!("{name} {} {a}", pick(self.rng, &SAME)),
             4 => format!("{name} & ({a}|{b}|{c}) {} {a}", pick(self.rng, &SAME)),
             _ => format!("{name} {} {{ {a}, ({a}|{b}), 0 }}", pick(self.rng, &MEMBER)),
+        }
+    }
+
+    /// Lists of TCP options; now and then a whole signature.
+    fn of_layout(&mut self, name: &str) -> String {
+        const LISTS: [&str; 8] = [
+            "",
+            "mss",
+            "mss,sok,ts,nop,ws",
+            "nop,nop,ts",
+            "mss,nop,ws",
+            "nop,nop,sack",
+            "mss,?254",
+            "nop,eol+2",
+        ];
+        const SIGNATURES: [&str; 4] = [
+            "*:64:0:*:*,*:mss,sok,ts,nop,ws::*",
+            "4:64-:0:*:mss*44,*:mss,sok,ts,nop,ws:df:0",
+            "*:64-:0:*:*,*:::*",
+            "*:64-:0:*:%2,*:mss,nop,ws:bad:*",
+        ];
+        let [a, b] = [(); 2].map(|()| pick(self.rng, &LISTS));
+        match self.rng.random_range(0..4) {
+            0 => format!("p0f \"{}\"", pick(self.rng, &SIGNATURES)),
+            1 => format!("{name} {} {{ \"{a}\", \"{b}\" }}", pick(self.rng, &MEMBER)),
+            _ => format!("{name} {} \"{a}\"", pick(self.rng, &SAME)),
         }
     }
 
