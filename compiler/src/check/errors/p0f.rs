@@ -19,8 +19,8 @@ pub(crate) fn p0f_never(span: Span, why: &str) -> Diag {
 }
 
 pub(crate) fn options_text(span: Span, val: &Val) -> Diag {
-    let is = val.words();
-    Diag::error("E0240", span, format!("this is {is}, and a list of TCP options is a text"))
+    let is = if let Val::Bytes(_) = val { "a text that leaves bytes open" } else { val.words() };
+    Diag::error("E0240", span, format!("this is {is}, and a list of TCP options is a plain text"))
         .label("not a list of options")
         .help("write `tcp.opts == \"mss,sok,ts,nop,ws\"`")
 }

@@ -129,6 +129,9 @@ fn kind(word: &str) -> Result<(u8, u32), Bad> {
             Bad::new(0..0, "the end of the list says how many bytes follow", "such as `eol+1`")
         });
     }
+    if word.is_empty() {
+        return Err(Bad::new(0..0, "an option is missing at this comma", "take the comma out"));
+    }
     let message = format!("there is no TCP option `{}`", super::errors::shown(word));
     let known =
         WORDS.iter().map(|(name, _)| *name).chain(["wscale", "sack_ok", "timestamp", "eol+0"]);

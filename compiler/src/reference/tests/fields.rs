@@ -308,6 +308,41 @@ fn written_out() -> Vec<Case> {
     cases
 }
 
+/// TCP options, each with numbers of its own.
+fn options() -> Vec<Case> {
+    let with = |options: &[u8]| join(&[&eth(0x0800), &ip4(6, &tcp_with(options))]);
+    let linux = [2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7];
+    let signed = [&[1, 1, 19, 18][..], &[0x5a; 16]].concat();
+    let mut cases = vec![
+        ("ip.options", tagged_tcp(), THERE),
+        ("ip.options", udp4(), None),
+        ("tcp.opts", with(&[]), THERE),
+        ("tcp.opt.mss", with(&linux), Some(1460)),
+        ("tcp.opt.wscale", with(&linux), Some(7)),
+        ("tcp.opt.sack_ok", with(&linux), THERE),
+        ("tcp.opt.sack", with(&[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2]), THERE),
+        ("tcp.opt.ts", with(&linux), THERE),
+        ("tcp.opt.ts_val", with(&linux), Some(0x0102_0304)),
+        ("tcp.opt.ts_ecr", with(&linux), Some(0x0506_0708)),
+        ("tcp.opt.md5", with(&signed), THERE),
+        ("tcp.opt.ao", with(&[29, 4, 1, 1]), THERE),
+        ("tcp.opt.mptcp", with(&[30, 4, 0, 1]), THERE),
+        ("tcp.opt.fastopen", with(&[34, 2, 1, 1]), THERE),
+        // The first of a kind whose length is right.
+        ("tcp.opt.mss", with(&[2, 3, 9, 2, 4, 0, 1, 1]), Some(1)),
+        ("tcp.opt.mss", with(&[2, 4, 0, 2, 2, 4, 0, 1]), Some(2)),
+        // The walk ends at the list's end, at an impossible length, and where the header ends.
+        ("tcp.opt.mss", with(&[0, 2, 4, 0, 1, 1, 1, 1]), None),
+        ("tcp.opt.mss", with(&[9, 0, 1, 1, 2, 4, 0, 1]), None),
+        ("tcp.opt.mss", with(&[9, 1, 1, 1, 2, 4, 0, 1]), None),
+        ("tcp.opt.mss", with(&[1, 1, 2, 4]), None),
+        ("tcp.opt.mss", with(&[1, 1, 1, 2]), None),
+    ];
+    let rows = FIELDS.iter().filter(|f| f.name.starts_with("tcp.opt"));
+    cases.extend(rows.map(|field| (field.name, udp4(), None)));
+    cases
+}
+
 fn protocols() -> Vec<Case> {
     let numbers = [
         ("tcp", etherparse::ip_number::TCP),
@@ -339,8 +374,8 @@ fn protocols() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [any_family(), link(), network(), extensions(), transports(), written_out(), protocols()]
-        .concat()
+    let headers = [any_family(), link(), network(), extensions(), transports()].concat();
+    [headers, written_out(), options(), protocols()].concat()
 }
 
 fn read(field: &Field, packet: &[u8], start: Start) -> Option<u128> {

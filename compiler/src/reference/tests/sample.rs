@@ -111,6 +111,14 @@ pub fn tcp(payload: &[u8]) -> Vec<u8> {
     join(&[&header.to_bytes(), payload])
 }
 
+/// A SYN with options, and bytes behind them that look like more.
+pub fn tcp_with(options: &[u8]) -> Vec<u8> {
+    let mut header = TcpHeader::new(4321, 80, 1, 64240);
+    header.syn = true;
+    header.set_options_raw(options).unwrap();
+    join(&[&header.to_bytes(), &[4, 0, 1, 2, 4, 0, 1]])
+}
+
 pub fn udp(payload: &[u8]) -> Vec<u8> {
     let header = UdpHeader {
         source_port: 53124,
