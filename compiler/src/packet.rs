@@ -8,6 +8,7 @@ mod finish;
 mod header;
 mod mistakes;
 mod names;
+mod options;
 
 #[cfg(test)]
 mod tests;
@@ -117,11 +118,14 @@ fn read_layer(
         return Err(vec![mistakes::unknown_header(&layer.name)]);
     };
     let mut header = Header::new(kind);
+    let (options, fields): (Vec<&Entry>, Vec<&Entry>) =
+        layer.fields.iter().partition(|entry| options::is_option(kind, entry));
+    let options_put = options::put(&mut header, &layer.name, &options, values);
     // Flags first: they say where the rest lies.
     let is_flag = |(name, value): &&Entry| {
         value.is_none() || name.as_ref().is_some_and(|name| name.node == "flags")
     };
-    let (flags, others): (Vec<&Entry>, Vec<&Entry>) = layer.fields.iter().partition(is_flag);
+    let (flags, others): (Vec<&Entry>, Vec<&Entry>) = fields.into_iter().partition(is_flag);
     let set = |header: &mut Header, entries: &[&Entry]| {
         all(entries.iter().map(|(name, value)| {
             names::set(header, &layer.name, name.as_ref(), value.as_ref(), values)
@@ -132,7 +136,7 @@ fn read_layer(
     for name in others.iter().filter_map(|(name, _)| name.as_ref()) {
         names::announce(&mut header, &layer.name, &name.node);
     }
-    all([flags_set, set(&mut header, &others)].into_iter())?;
+    all([options_put, flags_set, set(&mut header, &others)].into_iter())?;
     header.grow();
     Ok(header)
 }

@@ -18,6 +18,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0507", "a payload that cannot be"),
     ("E0508", "a packet that the hook is not shown"),
     ("E0509", "a packet of too many parts"),
+    ("E0510", "TCP options that cannot be"),
 ];
 
 /// Headers that there will be.
@@ -119,6 +120,30 @@ pub(super) fn too_short(span: Span, bytes: usize, kind: HookKind) -> Diag {
     Diag::error("E0508", span, format!("this packet is shorter than what a {name} hook is shown"))
         .label(format!("{bytes} bytes"))
         .help(format!("a test packet for it has at least {least} bytes"))
+}
+
+pub(super) fn options_too_long(first: &Name, bytes: usize, most: usize) -> Diag {
+    Diag::error("E0510", first.span, format!("these TCP options take {bytes} bytes"))
+        .label("the first of too many")
+        .help(format!("a TCP header has room for {most}"))
+}
+
+pub(super) fn options_hex(span: Span) -> Diag {
+    Diag::error("E0510", span, "the bytes of TCP options are written in hex")
+        .label("a text")
+        .help("write `opts hex\"02 04 05 b4\"`, or the options by name: `mss 1460, nop`")
+}
+
+pub(super) fn option_with_value(span: Span, name: &Name) -> Diag {
+    Diag::error("E0510", span, format!("the TCP option `{}` has no value", name.node))
+        .label("nothing stands here")
+        .help(format!("write `{}` alone", name.node))
+}
+
+pub(super) fn two_stamps(span: Span) -> Diag {
+    Diag::error("E0510", span, "timestamps are two numbers")
+        .label("more than two")
+        .help("write the own one and the one echoed: `ts 1:0`")
 }
 
 pub(super) fn too_many(span: Span, most: usize) -> Diag {

@@ -167,6 +167,7 @@ pub(super) fn words(header: &str, kind: Kind) -> Vec<&'static str> {
             field.name.strip_prefix(header).and_then(|f| f.strip_prefix('.')).unwrap_or(field.name)
         })
         .collect();
+    words.extend(super::options::words(kind));
     words.sort_unstable();
     words.dedup();
     words
@@ -300,6 +301,9 @@ pub(super) fn change(
     };
     if field.name == "eth.type" {
         return change_type(headers, name, field, value, values);
+    }
+    if let Some(done) = super::options::change(headers, field, value, values) {
+        return done;
     }
     for place in field.places {
         let nth = usize::from(place.when == When::Tag2);

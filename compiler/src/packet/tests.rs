@@ -306,6 +306,32 @@ fn a_udp_checksum_of_zero_is_sent_as_ones() {
     assert_ne!(missing, [0xff, 0xff]);
 }
 
+/// The options of a TCP packet, as the library has them and as bytes.
+#[test]
+fn tcp_options_stand_as_they_are_written() {
+    let options = |text: &str| {
+        let frame = xdp(text);
+        let packet = checked(&frame);
+        let Some(TransportHeader::Tcp(tcp)) = packet.transport else { panic!("{text}") };
+        assert_eq!(tcp.data_offset() as usize * 4, 20 + tcp.options.len());
+        tcp.options.as_slice().to_vec()
+    };
+    let linux = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 9, 1, 3, 3, 7];
+    assert_eq!(options("tcp(mss 1460, sack_ok, ts 1:9, nop, wscale 7)"), linux);
+    assert_eq!(options("ip6 / tcp(syn, mss 1460, sport 5, ack, hdr_len 24)"), linux[..4]);
+    assert_eq!(options("tcp(ts 1, nop)"), [8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]);
+    assert_eq!(options("tcp(nop, eol)"), [1, 0, 0, 0]);
+    assert_eq!(options("tcp(nop, nop)"), [1; 4]);
+    assert_eq!(options("tcp(opts GREETING)"), *b"hello\x01\x01\x01");
+    assert_eq!(options("tcp(mss 1, hdr_len 28)"), [2, 4, 0, 1, 1, 1, 1, 1]);
+    assert_eq!(
+        options("tcp(nop, mss 1, wscale 3) with tcp.opt.mss = 258"),
+        [1, 2, 4, 1, 2, 3, 3, 3]
+    );
+    let stamped = options("tcp(ts 1:2) with tcp.opt.ts_ecr = 5, tcp.opt.ts_val = 6");
+    assert_eq!(stamped, [8, 10, 0, 0, 0, 6, 0, 0, 0, 5, 1, 1]);
+}
+
 #[test]
 fn mistakes_have_their_words() {
     let xdp = |text: &'static str| codes(text, HookKind::Xdp);
@@ -320,6 +346,14 @@ fn mistakes_have_their_words() {
     assert_eq!(xdp("udp / payload(70000)"), ["E0506"]);
     assert_eq!(xdp("ip(src 5.6.7.8.9)"), ["E9999"]);
     assert_eq!(xdp("udp / payload(4000)"), ["E0508"]);
+    assert_eq!(
+        xdp("tcp(sack_ok 1, mss, opts \"02\", ts 1:2:3)"),
+        ["E0510", "E0504", "E0510", "E0510"]
+    );
+    assert_eq!(xdp("tcp(mss 70000, opts 41)"), ["E0506"]);
+    assert_eq!(xdp("tcp(ts 1, ts 2, ts 3, ts 4, nop)"), ["E0510"]);
+    assert_eq!(xdp("tcp with tcp.opt.mss = 4"), ["E0503"]);
+    assert_eq!(xdp("udp(mss 4)"), ["E0502"]);
     assert_eq!(xdp("\"short\""), ["E0508"]);
     assert_eq!(codes("arp", HookKind::Socket), ["E0508"]);
     assert_eq!(codes("udp with eth.type = 5", HookKind::Socket), ["E0503"]);
