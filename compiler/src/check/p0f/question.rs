@@ -72,7 +72,8 @@ pub(super) fn contradiction(signature: &Signature) -> Option<&'static str> {
     let (mss, scales, stamps) = (count(MSS), count(WSCALE), count(TS));
     let well_formed = !has(Quirk::BadOptions);
     let scale_fits = |scale: u128| (scale > MAX_SCALE) == has(Quirk::ExcessScale);
-    let odd_options = signature.ip_options_bytes > 40 || signature.ip_options_bytes % 4 != 0;
+    let odd_options =
+        signature.ip_options_bytes > 40 || !signature.ip_options_bytes.is_multiple_of(4);
     let of_mss = matches!(signature.window, Window::TimesMss(_) | Window::TimesMtu(_));
     let wrong = [
         (odd_options, "IP options have 0 to 40 bytes, in steps of 4"),
