@@ -8,8 +8,10 @@
 //! only ever gains fields: readers ignore what they don't know.
 
 mod hook;
+mod sample;
 
 pub use hook::{HookKind, Start, Verdict};
+pub use sample::{MAX_SAMPLE_BYTES, SAMPLE_MAGIC, SampleHead, Samples};
 use serde::{Deserialize, Serialize};
 
 /// ELF section that holds the manifest. libbpf, bpftool and aya skip sections they do not know.
@@ -41,7 +43,7 @@ pub struct Map {
     pub key_bytes: u32,
     /// Bytes of a value.
     pub value_bytes: u32,
-    /// `max_entries`.
+    /// `max_entries`; 0 in a [`MapKind::PerfEventArray`] is one for each CPU that there may be.
     pub max_entries: u32,
     /// `map_flags`, `BPF_F_*`.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -65,6 +67,8 @@ pub enum MapKind {
     Array,
     /// `BPF_MAP_TYPE_PERCPU_ARRAY` (6)
     PercpuArray,
+    /// `BPF_MAP_TYPE_PERF_EVENT_ARRAY` (4): a perf ring for each CPU, put there by whoever listens.
+    PerfEventArray,
 }
 
 impl MapKind {
@@ -74,6 +78,7 @@ impl MapKind {
         match self {
             Self::Array => 2,
             Self::PercpuArray => 6,
+            Self::PerfEventArray => 4,
         }
     }
 }
@@ -96,6 +101,9 @@ pub struct Hook {
     pub rules: Vec<Rule>,
     /// Names made by `count NAME`; slot = `rules.len()` + index.
     pub counters: Vec<String>,
+    /// Where packets go that `sample` picks; none if no rule samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
 }
 
 /// Bytes of a counter slot: packets as u64, then bytes as u64, in the byte order of the machine.

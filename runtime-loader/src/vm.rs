@@ -12,7 +12,7 @@ mod machine;
 use crate::shown::{ethertype, shown};
 use crate::{Counter, LoadError, Object, RunError};
 use arena::Arena;
-use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map};
+use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind};
 use link::Addresses;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 
@@ -148,7 +148,10 @@ fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
     let maps = maps.map(|(map, off)| MapArea {
         start: start + off as u64,
         stride_bytes: u64::from(map.value_bytes).next_multiple_of(8),
-        max_entries: map.max_entries,
+        max_entries: match map.kind {
+            MapKind::Array | MapKind::PercpuArray => map.max_entries,
+            MapKind::PerfEventArray => 0,
+        },
     });
     let maps = maps.collect();
     let rodata: Vec<u64> = rodata_offs.iter().map(|&off| start + off as u64).collect();
@@ -167,6 +170,9 @@ fn round_up(off_bytes: usize) -> usize {
 /// Bytes of all values of a map, each of a multiple of eight bytes as in the kernel.
 fn map_bytes(map: &Map) -> Result<usize, LoadError> {
     let error = |why| LoadError::Map { name: map.name.clone(), why };
+    if map.kind == MapKind::PerfEventArray {
+        return Ok(0);
+    }
     if map.key_bytes != 4 {
         return Err(error("an array's key has 4 bytes"));
     }

@@ -28,7 +28,7 @@ const fn context_type(kind: HookKind) -> &'static str {
 
 /// What the object tells its loader.
 pub fn manifest(linked: &Linked<'_>) -> Manifest {
-    let maps = linked.programs.iter().map(|program| Map {
+    let counters = linked.programs.iter().map(|program| Map {
         name: program.hook.counter_map.clone(),
         kind: MapKind::PercpuArray,
         key_bytes: 4,
@@ -37,8 +37,18 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         flags: 0,
         keeps: false,
     });
+    let samples = linked.programs.iter().filter_map(|program| program.hook.samples.as_ref());
+    let samples = samples.map(|samples| Map {
+        name: samples.map.clone(),
+        kind: MapKind::PerfEventArray,
+        key_bytes: 4,
+        value_bytes: 4,
+        max_entries: 0,
+        flags: 0,
+        keeps: false,
+    });
     let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
-    Manifest { version: VERSION, hooks, maps: maps.collect() }
+    Manifest { version: VERSION, hooks, maps: counters.chain(samples).collect() }
 }
 
 /// The bytes of the object.
@@ -90,7 +100,7 @@ struct Writer<'a> {
     sections: Vec<(&'static str, SectionId)>,
     /// Symbol, and offset in its section, of each function.
     funcs: BTreeMap<&'a str, (SymbolId, u64)>,
-    maps: BTreeMap<&'a str, SymbolId>,
+    maps: BTreeMap<String, SymbolId>,
     /// Sections of tables by name, with their bytes.
     tables: BTreeMap<String, (SymbolId, Vec<u8>)>,
 }
@@ -151,24 +161,31 @@ impl<'a> Writer<'a> {
 
     /// Map definitions: structures of pointers whose types tell the numbers.
     fn maps(&mut self, manifest: &Manifest, types: &Types) {
-        let linked = self.linked;
         let section = self.section(".maps", SectionKind::Data);
         let value = self
             .btf
             .structure("l4c_counter", &[("packets", types.u64, 8), ("bytes", types.u64, 8)]);
         let (key, value) = (self.btf.ptr(types.u32), self.btf.ptr(value));
         let mut vars = Vec::new();
-        for (map, program) in manifest.maps.iter().zip(&linked.programs) {
+        for map in &manifest.maps {
             let mut number = |n: u32| {
                 let array = self.btf.array(types.int, types.u32, n);
                 self.btf.ptr(array)
             };
             let (kind, entries) = (number(map.kind.number()), number(map.max_entries));
+            let (key, value) = match map.kind {
+                MapKind::Array | MapKind::PercpuArray => (("key", key), ("value", value)),
+                // What the values are is the kernel's own business, so that they have no type.
+                MapKind::PerfEventArray => (
+                    ("key_size", number(map.key_bytes)),
+                    ("value_size", number(map.value_bytes)),
+                ),
+            };
             let members = [
                 ("type", kind, 8),
                 ("max_entries", entries, 8),
-                ("key", key, 8),
-                ("value", value, 8),
+                (key.0, key.1, 8),
+                (value.0, value.1, 8),
             ];
             let bytes = 8 * members.len() as u32;
             let definition = self.btf.structure("", &members);
@@ -176,7 +193,7 @@ impl<'a> Writer<'a> {
             let place = (at, bytes.into());
             let (kind, scope) = (SymbolKind::Data, SymbolScope::Dynamic);
             let symbol = self.symbol(&map.name, section, place, kind, scope);
-            self.maps.insert(&program.hook.counter_map, symbol);
+            self.maps.insert(map.name.clone(), symbol);
             vars.push((self.btf.global_var(&map.name, definition), at as u32, bytes));
         }
         let bytes = vars.iter().map(|(_, _, bytes)| bytes).sum();
@@ -212,6 +229,12 @@ impl<'a> Writer<'a> {
                 let (symbol, r_type) = match target {
                     Target::Symbol(Symbol::Counters) => {
                         (self.maps[hook.counter_map.as_str()], elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::Samples) => {
+                        let samples = hook.samples.as_ref().ok_or_else(|| {
+                            Error::Bug(format!("hook {} samples and has no map for it", hook.name))
+                        })?;
+                        (self.maps[samples.map.as_str()], elf::R_BPF_64_64)
                     }
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)

@@ -14,7 +14,8 @@ const FRAME_UNIT_BYTES: u64 = 32;
 /// The first limit that is exceeded.
 pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
     for program in &linked.programs {
-        for name in [&program.hook.name, &program.hook.counter_map] {
+        let samples = program.hook.samples.iter().map(|samples| &samples.map);
+        for name in [&program.hook.name, &program.hook.counter_map].into_iter().chain(samples) {
             check_one(Limit::NameBytes, name.len() as u64, || (name.clone(), None))?;
         }
     }

@@ -159,7 +159,8 @@ pub struct Names(HashSet<String>);
 impl Names {
     fn new(programs: &[Program<'_>]) -> Self {
         let taken = programs.iter().flat_map(|p| [&p.hook.name, &p.hook.counter_map]);
-        Self(taken.cloned().collect())
+        let samples = programs.iter().filter_map(|p| p.hook.samples.as_ref());
+        Self(taken.chain(samples.map(|samples| &samples.map)).cloned().collect())
     }
 
     /// `name` as an identifier (older kernels take no dots in functions' names), with a number if it is

@@ -32,11 +32,15 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             last = Some(line);
         }
         let table = |name| &module.tables[name].name;
-        let counters = &linked.programs[unit.program].hook.counter_map;
+        let hook = linked.programs[unit.program].hook;
         match op {
             Op::Label(Label(n)) => writeln!(out, "L{n}:")?,
             Op::Address { dst, symbol: Symbol::Counters } => {
-                writeln!(out, "    {dst:?} = map {counters} ll")?;
+                writeln!(out, "    {dst:?} = map {} ll", hook.counter_map)?;
+            }
+            Op::Address { dst, symbol: Symbol::Samples } => {
+                let map = hook.samples.as_ref().map_or("?", |samples| samples.map.as_str());
+                writeln!(out, "    {dst:?} = map {map} ll")?;
             }
             Op::Address { dst, symbol: Symbol::Table(name) } => {
                 writeln!(out, "    {dst:?} = table {} ll", table(*name))?;

@@ -98,6 +98,8 @@ pub struct Label(pub u32);
 pub enum Symbol {
     /// The hook's counter map.
     Counters,
+    /// The hook's map of perf rings for samples.
+    Samples,
     /// The first byte of a table's data.
     Table(Table),
 }
@@ -107,6 +109,10 @@ pub enum Symbol {
 pub enum Helper {
     /// `bpf_map_lookup_elem`; inlined by the kernel for per-CPU arrays from 6.10 on.
     MapLookup,
+    /// `bpf_get_prandom_u32`
+    GetPrandomU32,
+    /// `bpf_perf_event_output`; it copies bytes of the packet itself, of whatever length.
+    PerfEventOutput,
     /// `bpf_skb_load_bytes_relative`
     SkbLoadBytesRelative,
 }
@@ -116,6 +122,8 @@ impl Helper {
     pub const fn number(self) -> i32 {
         match self {
             Self::MapLookup => 1,
+            Self::GetPrandomU32 => 7,
+            Self::PerfEventOutput => 25,
             Self::SkbLoadBytesRelative => 68,
         }
     }
@@ -124,6 +132,8 @@ impl Helper {
     pub const fn name(self) -> &'static str {
         match self {
             Self::MapLookup => "bpf_map_lookup_elem",
+            Self::GetPrandomU32 => "bpf_get_prandom_u32",
+            Self::PerfEventOutput => "bpf_perf_event_output",
             Self::SkbLoadBytesRelative => "bpf_skb_load_bytes_relative",
         }
     }

@@ -9,6 +9,7 @@ mod guard;
 mod layout;
 mod member;
 mod range;
+mod sample;
 mod stubs;
 mod window;
 
@@ -279,6 +280,9 @@ impl Select<'_> {
                 if let InstData::Count { slot, bytes } = data {
                     self.count(*slot, *bytes);
                 }
+                if let InstData::Sample { slot, packet_bytes, kept_bytes } = data {
+                    self.sample(*slot, *packet_bytes, *kept_bytes);
+                }
             }
             (InstData::Binary { op, args }, Some(v)) => self.binary(*op, *args, v),
             (InstData::Swap { width, arg }, Some(v)) => {
@@ -298,13 +302,17 @@ impl Select<'_> {
                 let dst = self.home(v);
                 self.member(dst, *table, *hi, *lo);
             }
+            (InstData::Random, Some(v)) => {
+                let dst = self.home(v);
+                self.random(dst);
+            }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];
                 list.extend(args.iter().map(|&a| Arg::Src(self.src(a))));
                 let ret = Some(self.home(v));
                 self.emit(Op::Call { callee: Callee::Func(*func), args: list, ret });
             }
-            (InstData::Count { .. }, Some(_)) => {}
+            (InstData::Count { .. } | InstData::Sample { .. }, Some(_)) => {}
         }
     }
 

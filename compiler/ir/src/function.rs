@@ -279,6 +279,16 @@ impl<'f> Builder<'f> {
         self.inst(InstData::Count { slot, bytes });
     }
 
+    /// A number of 32 bits that nobody can foresee.
+    pub fn random(&mut self) -> Value {
+        self.value(InstData::Random)
+    }
+
+    /// Hands the packet's first bytes to whoever listens.
+    pub fn sample(&mut self, slot: Value, packet_bytes: Value, kept_bytes: Value) {
+        self.inst(InstData::Sample { slot, packet_bytes, kept_bytes });
+    }
+
     /// Calls a function.
     pub fn call(&mut self, func: Func, args: Vec<Value>) -> Value {
         self.value(InstData::Call { func, args })

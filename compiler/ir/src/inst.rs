@@ -91,6 +91,13 @@ pub enum InstData {
     Member { table: Table, hi: Value, lo: Value },
     /// Adds one packet and `bytes` bytes to counter slot `slot`. Has an effect, no result.
     Count { slot: Value, bytes: Value },
+    /// A number of 32 bits that nobody can foresee, a new one each time. Has an effect: the next one is
+    /// another.
+    Random,
+    /// Hands the first `kept_bytes` bytes of a packet of `packet_bytes` bytes to whoever listens, with the
+    /// counter slot of the rule that wants it. `kept_bytes` is at most the packet's length. Has an effect, no
+    /// result.
+    Sample { slot: Value, packet_bytes: Value, kept_bytes: Value },
     /// Calls a function with the packet and these numbers. Has the callee's effects.
     Call { func: Func, args: Vec<Value> },
 }
@@ -214,12 +221,15 @@ impl InstData {
     /// Calls `f` on each operand.
     pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
         match self {
-            Self::Const(_) | Self::Env(_) => {}
+            Self::Const(_) | Self::Env(_) | Self::Random => {}
             Self::Binary { args, .. } => args.iter().copied().for_each(f),
             Self::Swap { arg, .. } => f(*arg),
             Self::Load { ptr, .. } => f(*ptr),
             Self::Member { hi, lo, .. } => [*hi, *lo].into_iter().for_each(f),
             Self::Count { slot, bytes } => [*slot, *bytes].into_iter().for_each(f),
+            Self::Sample { slot, packet_bytes, kept_bytes } => {
+                [*slot, *packet_bytes, *kept_bytes].into_iter().for_each(f);
+            }
             Self::Call { args, .. } => args.iter().copied().for_each(f),
         }
     }
@@ -227,12 +237,15 @@ impl InstData {
     /// Replaces each operand `v` by `f(v)`.
     pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {
-            Self::Const(_) | Self::Env(_) => {}
+            Self::Const(_) | Self::Env(_) | Self::Random => {}
             Self::Binary { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Swap { arg, .. } => *arg = f(*arg),
             Self::Load { ptr, .. } => *ptr = f(*ptr),
             Self::Member { hi, lo, .. } => [hi, lo].into_iter().for_each(|v| *v = f(*v)),
             Self::Count { slot, bytes } => [slot, bytes].into_iter().for_each(|v| *v = f(*v)),
+            Self::Sample { slot, packet_bytes, kept_bytes } => {
+                [slot, packet_bytes, kept_bytes].into_iter().for_each(|v| *v = f(*v));
+            }
             Self::Call { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
         }
     }
@@ -248,14 +261,14 @@ impl InstData {
             | Self::Load { .. }
             | Self::Env(_)
             | Self::Member { .. } => false,
-            Self::Count { .. } | Self::Call { .. } => true,
+            Self::Count { .. } | Self::Random | Self::Sample { .. } | Self::Call { .. } => true,
         }
     }
 
     /// True if the instruction defines a value.
     #[must_use]
     pub const fn has_result(&self) -> bool {
-        !matches!(self, Self::Count { .. })
+        !matches!(self, Self::Count { .. } | Self::Sample { .. })
     }
 
     /// True if packet pointers made before it may not be used after it. None of today's opcodes
@@ -270,6 +283,8 @@ impl InstData {
             | Self::Env(_)
             | Self::Member { .. }
             | Self::Count { .. }
+            | Self::Random
+            | Self::Sample { .. }
             | Self::Call { .. } => false,
         }
     }

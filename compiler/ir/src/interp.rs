@@ -13,6 +13,9 @@ use std::fmt::{self, Display, Formatter};
 /// Calls within calls; the kernel allows far fewer.
 const MAX_DEPTH: u32 = 128;
 
+/// Where chance begins.
+const SEED: u64 = 1;
+
 /// A packet longer than this is seen cut: offsets are 16-bit numbers everywhere.
 const MAX_VISIBLE_BYTES: usize = 0xffff;
 
@@ -74,7 +77,7 @@ pub fn run_func(
     counters: &mut [(u64, u64)],
 ) -> Result<u64, InterpError> {
     let packet = &packet[..packet.len().min(MAX_VISIBLE_BYTES)];
-    let mut machine = Machine { module, packet, counters, depth: 0 };
+    let mut machine = Machine { module, packet, counters, depth: 0, chance: SEED };
     machine.call(func, args)
 }
 
@@ -83,6 +86,8 @@ struct Machine<'a> {
     packet: &'a [u8],
     counters: &'a mut [(u64, u64)],
     depth: u32,
+    /// What the next random number is made of.
+    chance: u64,
 }
 
 /// The values of one call. A pointer is the packet offset it points at.
@@ -177,6 +182,14 @@ impl Machine<'_> {
         self.packet.get(start..end)
     }
 
+    /// Random numbers are the same in each run: xorshift64*, the upper half of it.
+    fn random(&mut self) -> u64 {
+        self.chance ^= self.chance >> 12;
+        self.chance ^= self.chance << 25;
+        self.chance ^= self.chance >> 27;
+        self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
+    }
+
     /// What an instruction gives; 0 if nothing.
     fn inst(&mut self, frame: &Frame<'_>, data: &InstData) -> Result<u64, InterpError> {
         Ok(match data {
@@ -204,6 +217,9 @@ impl Machine<'_> {
                 }
                 0
             }
+            InstData::Random => self.random(),
+            // Nobody listens.
+            InstData::Sample { .. } => 0,
             InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,
         })
     }

@@ -132,6 +132,10 @@ impl<'a> FuncText<'a> {
                 format!("member {}, {}, {}", self.table(*table), v(hi), v(lo))
             }
             InstData::Count { slot, bytes } => format!("count {}, {}", v(slot), v(bytes)),
+            InstData::Random => "random".to_owned(),
+            InstData::Sample { slot, packet_bytes, kept_bytes } => {
+                format!("sample {}, {}, {}", v(slot), v(packet_bytes), v(kept_bytes))
+            }
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
             }

@@ -57,7 +57,11 @@ impl Shape {
 /// The kernel's list of CPUs that there may ever be: a per-CPU map has a value for each.
 const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
 
-fn possible_cpus() -> Result<usize, String> {
+/// How many CPUs there may ever be.
+///
+/// # Errors
+/// When the kernel's list can't be read, in words.
+pub fn possible_cpus() -> Result<usize, String> {
     let list =
         std::fs::read_to_string(POSSIBLE_CPUS).map_err(|e| format!("{POSSIBLE_CPUS}: {e}"))?;
     count_cpus(&list).ok_or_else(|| format!("{POSSIBLE_CPUS} can't be read: {list:?}"))

@@ -4,14 +4,18 @@
 //! would parse the types of the whole kernel, some megabytes, and probe for features with a dozen programs
 //! before each load.)
 
+use super::counters;
 use crate::{KernelError, Object, sys};
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{EbpfSectionKind, Function, Map};
-use l4c_manifest::{Hook, HookKind};
+use l4c_manifest::{Hook, HookKind, MapKind};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+
+/// The type of maps of perf rings.
+const RINGS: u32 = MapKind::PerfEventArray.number();
 
 /// Programs in the kernel, not yet attached anywhere: what is not pinned or attached goes with this.
 #[derive(Debug)]
@@ -97,17 +101,24 @@ fn load_btf(elf: &mut aya_obj::Object) -> Result<Option<OwnedFd>, KernelError> {
 /// Makes a map; a read-only table with its content, frozen.
 fn make_map(name: &str, map: &Map, btf: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
     let types = match (map, btf) {
-        (Map::Btf(map), Some(btf)) => {
+        (Map::Btf(map), Some(btf)) if map.def.btf_value_type_id != 0 => {
             Some((btf, map.def.btf_key_type_id, map.def.btf_value_type_id))
         }
         (Map::Btf(_) | Map::Legacy(_), _) => None,
+    };
+    let max_entries = match map.map_type() {
+        // One ring for each CPU that there may be.
+        RINGS if map.max_entries() == 0 => {
+            counters::possible_cpus().map_err(io::Error::other)? as u32
+        }
+        _ => map.max_entries(),
     };
     let spec = sys::MapSpec {
         name,
         kind: map.map_type(),
         key_bytes: map.key_size(),
         value_bytes: map.value_size(),
-        max_entries: map.max_entries(),
+        max_entries,
         flags: map.map_flags(),
         types,
     };

@@ -106,6 +106,7 @@ mod tests {
             counter_map: "count_0".to_owned(),
             rules: rules.iter().map(rule).collect(),
             counters: counters.iter().map(|&name| name.to_owned()).collect(),
+            samples: None,
         }
     }
 

@@ -56,6 +56,7 @@ impl Builder {
             counter_map: COUNTERS.to_owned(),
             rules: Vec::new(),
             counters: Vec::new(),
+            samples: None,
         };
         let map = Map {
             name: COUNTERS.to_owned(),

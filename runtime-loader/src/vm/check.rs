@@ -16,6 +16,10 @@ pub const MAX_INSNS: usize = 30_000;
 pub mod helper {
     /// `bpf_map_lookup_elem`
     pub const MAP_LOOKUP_ELEM: i32 = 1;
+    /// `bpf_get_prandom_u32`
+    pub const GET_PRANDOM_U32: i32 = 7;
+    /// `bpf_perf_event_output`
+    pub const PERF_EVENT_OUTPUT: i32 = 25;
     /// `bpf_skb_load_bytes`
     pub const SKB_LOAD_BYTES: i32 = 26;
     /// `bpf_skb_load_bytes_relative`
@@ -25,10 +29,16 @@ pub mod helper {
 /// The helpers that a hook's programs may call, among those that l4c uses.
 const fn helpers(kind: HookKind) -> &'static [i32] {
     match kind {
-        HookKind::Xdp => &[helper::MAP_LOOKUP_ELEM],
-        HookKind::Socket => {
-            &[helper::MAP_LOOKUP_ELEM, helper::SKB_LOAD_BYTES, helper::SKB_LOAD_BYTES_RELATIVE]
+        HookKind::Xdp => {
+            &[helper::MAP_LOOKUP_ELEM, helper::GET_PRANDOM_U32, helper::PERF_EVENT_OUTPUT]
         }
+        HookKind::Socket => &[
+            helper::MAP_LOOKUP_ELEM,
+            helper::GET_PRANDOM_U32,
+            helper::PERF_EVENT_OUTPUT,
+            helper::SKB_LOAD_BYTES,
+            helper::SKB_LOAD_BYTES_RELATIVE,
+        ],
     }
 }
 

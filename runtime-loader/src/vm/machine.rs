@@ -32,8 +32,13 @@ pub const CALL_FUNCTION: i32 = 0x4001_0000;
 /// added.
 pub const MAP_HANDLE: u64 = 0x7fff_0000;
 
+/// Where chance begins: a program sees the same random numbers in each of its lives.
+const SEED: u64 = 1;
+
 /// `-EFAULT` as helpers return it.
 const EFAULT: u64 = (-(libc::EFAULT as i64)) as u64;
+/// `-ENOENT` as helpers return it.
+const ENOENT: u64 = (-(libc::ENOENT as i64)) as u64;
 
 /// A map's values in the arena.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +47,7 @@ pub struct MapArea {
     pub start: u64,
     /// From one value to the next.
     pub stride_bytes: u64,
-    /// Number of values.
+    /// Number of values; none in a map of rings.
     pub max_entries: u32,
 }
 
@@ -88,6 +93,8 @@ fn helper_of(number: i32) -> Option<Helper> {
     match number {
         ENTER => Some(enter),
         helper::MAP_LOOKUP_ELEM => Some(map_lookup_elem),
+        helper::GET_PRANDOM_U32 => Some(get_prandom_u32),
+        helper::PERF_EVENT_OUTPUT => Some(perf_event_output),
         helper::SKB_LOAD_BYTES => Some(skb_load_bytes),
         helper::SKB_LOAD_BYTES_RELATIVE => Some(skb_load_bytes_relative),
         number => {
@@ -120,6 +127,8 @@ pub struct Machine {
     packet: Cell<(u64, u64)>,
     frames: [Cell<Frame>; MAX_FRAMES],
     depth: Cell<usize>,
+    /// What the next random number is made of.
+    chance: Cell<u64>,
     failure: RefCell<Option<RunError>>,
 }
 
@@ -161,6 +170,7 @@ impl Machine {
             packet: Cell::new((0, 0)),
             frames: Default::default(),
             depth: Cell::new(0),
+            chance: Cell::new(SEED),
             failure: RefCell::new(None),
         }
     }
@@ -246,6 +256,29 @@ impl Machine {
         if index < map.max_entries { map.start + u64::from(index) * map.stride_bytes } else { 0 }
     }
 
+    /// SplitMix64 (Steele, Lea, Flood 2014), the upper half of it.
+    fn random(&self) -> u64 {
+        let state = self.chance.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.chance.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) >> 32
+    }
+
+    /// Checks what would be copied into a ring, and copies nothing: nobody listens here.
+    fn output(&self, ctx: u64, handle: u64, flags: u64, head: u64, head_bytes: u64) -> u64 {
+        // `BPF_F_CTXLEN_MASK`; below it stands the ring.
+        let (rest, packet_bytes) = (flags >> 52, flags >> 32 & 0xf_ffff);
+        let is_ring = self.maps.get(handle.wrapping_sub(MAP_HANDLE) as usize);
+        let is_ring = is_ring.is_some_and(|map| map.max_entries == 0);
+        if ctx != self.ctx || !is_ring || rest != 0 || !self.may_touch(head, head_bytes) {
+            self.fail("sample with a bad context, map or head");
+        } else if packet_bytes > self.packet.get().1 {
+            self.fail("sample of more bytes than the packet has");
+        }
+        ENOENT
+    }
+
     /// Copies packet bytes, or zeroes the target where the packet is too short, as the kernel does
     /// (`net/core/filter.c`).
     fn load_bytes(&self, skb: u64, off_bytes: u32, to: u64, len_bytes: u32, max_off: u32) -> u64 {
@@ -281,6 +314,14 @@ fn enter(_: u64, stack_end: u64, _: u64, _: u64, _: u64) -> u64 {
 
 fn map_lookup_elem(map: u64, key: u64, _: u64, _: u64, _: u64) -> u64 {
     with_current(|machine| machine.lookup(map, key))
+}
+
+fn get_prandom_u32(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    with_current(Machine::random)
+}
+
+fn perf_event_output(ctx: u64, map: u64, flags: u64, head: u64, head_bytes: u64) -> u64 {
+    with_current(|machine| machine.output(ctx, map, flags, head, head_bytes))
 }
 
 // Arguments that are 32 bits wide in the kernel's helpers are cut to that width.

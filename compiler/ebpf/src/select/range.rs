@@ -31,6 +31,8 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         InstData::Swap { .. }
         | InstData::Env(_)
         | InstData::Count { .. }
+        | InstData::Random
+        | InstData::Sample { .. }
         | InstData::Call { .. } => u64::MAX,
     }
 }

@@ -22,6 +22,7 @@ pub fn hook(name: &str, kind: HookKind, counters: u32) -> Hook {
         counter_map: format!("{name}_count"),
         rules: (0..counters.max(1)).map(rule).collect(),
         counters: Vec::new(),
+        samples: None,
     }
 }
 

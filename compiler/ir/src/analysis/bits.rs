@@ -157,7 +157,10 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Load { width, .. } => KnownBits::up_to(width.mask()),
         InstData::Env(Env::PktLen) => KnownBits::up_to(0xffff),
         InstData::Member { .. } => KnownBits::up_to(1),
-        InstData::Count { .. } | InstData::Call { .. } => KnownBits::default(),
+        InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
+        InstData::Count { .. } | InstData::Sample { .. } | InstData::Call { .. } => {
+            KnownBits::default()
+        }
     }
 }
 

@@ -287,6 +287,11 @@ impl<'a> Parser<'a> {
                 let [slot, bytes] = self.values(scope)?;
                 InstData::Count { slot, bytes }
             }
+            ("random", None) => InstData::Random,
+            ("sample", None) => {
+                let [slot, packet_bytes, kept_bytes] = self.values(scope)?;
+                InstData::Sample { slot, packet_bytes, kept_bytes }
+            }
             ("call", None) => {
                 let func = self.callee()?;
                 self.sign('(')?;

@@ -140,9 +140,11 @@ impl ClassDef {
             InstData::Swap { width, arg } => Self::Swap(width, operand(arg)),
             InstData::Member { table, hi, lo } => Self::Member(table, operand(hi), operand(lo)),
             InstData::Env(env) => Self::Env(env),
-            InstData::Load { .. } | InstData::Count { .. } | InstData::Call { .. } => {
-                Self::Opaque(result)
-            }
+            InstData::Load { .. }
+            | InstData::Count { .. }
+            | InstData::Random
+            | InstData::Sample { .. }
+            | InstData::Call { .. } => Self::Opaque(result),
         }
     }
 }

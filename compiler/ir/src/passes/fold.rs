@@ -125,6 +125,8 @@ impl Fold<'_> {
             | InstData::Env(_)
             | InstData::Member { .. }
             | InstData::Count { .. }
+            | InstData::Random
+            | InstData::Sample { .. }
             | InstData::Call { .. } => Step::Keep,
         }
     }

@@ -214,7 +214,10 @@ impl Draft<'_, '_> {
                 let [hi, lo] = [self.number(block), self.number(block)];
                 InstData::Member { table: Table::from_u32(1), hi, lo }
             }
-            6 => InstData::Count { slot: self.small(block), bytes: self.number(block) },
+            6 => match self.choices.below(4) {
+                0 => InstData::Random,
+                _ => InstData::Count { slot: self.small(block), bytes: self.number(block) },
+            },
             7 if self.callee.is_some() => {
                 let args = vec![self.number(block), self.number(block)];
                 InstData::Call { func: self.callee.unwrap(), args }

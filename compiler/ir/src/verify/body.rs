@@ -88,6 +88,8 @@ impl Body<'_> {
                     | InstData::Env(_)
                     | InstData::Member { .. }
                     | InstData::Count { .. }
+                    | InstData::Random
+                    | InstData::Sample { .. }
                     | InstData::Call { .. } => Type::I64,
                 };
                 if checked.is_ok() {

@@ -118,7 +118,9 @@ impl Shape<'_> {
             | InstData::Swap { .. }
             | InstData::Load { .. }
             | InstData::Env(_)
-            | InstData::Count { .. } => Ok(()),
+            | InstData::Count { .. }
+            | InstData::Random
+            | InstData::Sample { .. } => Ok(()),
         }
     }
 
