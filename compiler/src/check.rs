@@ -15,6 +15,7 @@ mod names;
 mod operand;
 mod p0f;
 mod rules;
+mod sample;
 mod sets;
 #[cfg(test)]
 mod tests;

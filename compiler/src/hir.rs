@@ -2,6 +2,7 @@
 //!
 //! Lowering and the reference evaluator both start here, and share nothing else.
 
+use crate::chance::Chance;
 use crate::fields::Field;
 use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
@@ -108,6 +109,13 @@ pub struct Rule {
 pub enum Effect {
     /// `count NAME`
     Count(CounterId),
+    /// `sample N/M`
+    Sample {
+        /// Each packet by itself.
+        chance: Chance,
+        /// `snap BYTES`: so many bytes of each are kept; all if it is left out.
+        snap_bytes: Option<u32>,
+    },
 }
 
 /// Actions that steer.

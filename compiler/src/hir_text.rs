@@ -66,7 +66,13 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
     let mut actions: Vec<String> = rule
         .effects
         .iter()
-        .map(|Effect::Count(counter)| format!("count {}", policy.counters[*counter]))
+        .map(|effect| match effect {
+            Effect::Count(counter) => format!("count {}", policy.counters[*counter]),
+            Effect::Sample { chance, snap_bytes: None } => format!("sample {chance}"),
+            Effect::Sample { chance, snap_bytes: Some(bytes) } => {
+                format!("sample {chance} snap {bytes}")
+            }
+        })
         .collect();
     if let Some(steer) = rule.steer {
         let shadow = if rule.shadow { "shadow " } else { "" };

@@ -1,5 +1,6 @@
 //! The l4 compiler: fields, checks, plan, lowering, reference evaluator.
 
+pub mod chance;
 pub mod check;
 pub mod fields;
 pub mod hir;

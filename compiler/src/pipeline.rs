@@ -217,6 +217,8 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
         })
         .collect();
     let counters = report::counters(policy, hook);
+    let slots: Vec<u32> =
+        report::samples(policy, hook).into_iter().filter_map(|n| u32::try_from(n).ok()).collect();
     manifest::Hook {
         name: the_hook.name.clone(),
         kind: the_hook.kind,
@@ -224,6 +226,8 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
         counter_map: format!("count_{}", hook.as_u32()),
         rules,
         counters: counters.into_iter().map(|c| policy.counters[c].clone()).collect(),
+        samples: (!slots.is_empty())
+            .then(|| manifest::Samples { map: format!("sample_{}", hook.as_u32()), slots }),
     }
 }
 

@@ -186,7 +186,11 @@ impl Run<'_, '_> {
         }
         if matched {
             self.matched.push(index);
-            self.counted.extend(rule.effects.iter().map(|Effect::Count(counter)| *counter));
+            self.counted.extend(rule.effects.iter().filter_map(|effect| match effect {
+                Effect::Count(counter) => Some(*counter),
+                // Who listens gets a copy: of that a packet knows nothing.
+                Effect::Sample { .. } => None,
+            }));
         }
         matched
     }

@@ -60,11 +60,22 @@ pub fn rules(policy: &Policy, hook: HookId) -> Vec<ReportRule> {
 pub fn counters(policy: &Policy, hook: HookId) -> Vec<CounterId> {
     let mut used = vec![false; policy.counters.len()];
     for line in rules(policy, hook) {
-        for Effect::Count(counter) in &line.rule(policy, hook).effects {
-            used[cranelift_entity::EntityRef::index(*counter)] = true;
+        for effect in &line.rule(policy, hook).effects {
+            if let Effect::Count(counter) = effect {
+                used[cranelift_entity::EntityRef::index(*counter)] = true;
+            }
         }
     }
     policy.counters.keys().zip(used).filter_map(|(id, used)| used.then_some(id)).collect()
+}
+
+/// The report indices of rules of `hook` that sample.
+#[must_use]
+pub fn samples(policy: &Policy, hook: HookId) -> Vec<usize> {
+    let samples = |rule: &Rule| rule.effects.iter().any(|e| matches!(e, Effect::Sample { .. }));
+    let report = rules(policy, hook);
+    let report = report.iter().enumerate();
+    report.filter(|(_, line)| samples(line.rule(policy, hook))).map(|(index, _)| index).collect()
 }
 
 /// The names of rules of `hook` that ask for VLAN tags: on an interface that takes tags out of frames they

@@ -51,9 +51,8 @@ impl SampleHead {
     #[must_use]
     pub fn split(sample: &[u8]) -> Option<(Self, &[u8])> {
         let (head, rest) = sample.split_first_chunk::<{ Self::BYTES }>()?;
-        let word = |at: usize| {
-            u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
-        };
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         if word(0) != SAMPLE_MAGIC {
             return None;
         }

@@ -176,10 +176,9 @@ impl<'a> Writer<'a> {
             let (key, value) = match map.kind {
                 MapKind::Array | MapKind::PercpuArray => (("key", key), ("value", value)),
                 // What the values are is the kernel's own business, so that they have no type.
-                MapKind::PerfEventArray => (
-                    ("key_size", number(map.key_bytes)),
-                    ("value_size", number(map.value_bytes)),
-                ),
+                MapKind::PerfEventArray => {
+                    (("key_size", number(map.key_bytes)), ("value_size", number(map.value_bytes)))
+                }
             };
             let members = [
                 ("type", kind, 8),

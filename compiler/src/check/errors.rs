@@ -3,10 +3,12 @@
 //! Messages are one sentence in the user's words; the help says what to write instead.
 
 mod p0f;
+mod share;
 mod text;
 mod values;
 
 pub(crate) use p0f::*;
+pub(crate) use share::*;
 pub(crate) use text::*;
 pub(crate) use values::*;
 
@@ -68,6 +70,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0311", "a property with wrong values"),
     ("E0312", "words of a hook that do not go with its kind"),
     ("E0313", "an expectation that cannot be"),
+    ("E0320", "a share of packets that cannot be"),
     ("E0390", "more errors than are shown"),
     ("E0900", "not supported yet"),
     ("W0101", "host bits in a prefix"),

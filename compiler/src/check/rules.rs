@@ -21,6 +21,7 @@ enum Verb {
     Goto,
     Return,
     Count,
+    Sample,
 }
 
 const VERBS: &[(&str, Verb)] = &[
@@ -30,6 +31,7 @@ const VERBS: &[(&str, Verb)] = &[
     ("goto", Verb::Goto),
     ("return", Verb::Return),
     ("count", Verb::Count),
+    ("sample", Verb::Sample),
 ];
 
 /// The setting of a hook that names the ports of DNS.
@@ -229,6 +231,11 @@ impl<'a> Checker<'a> {
                     let counter = self.counter(action);
                     let counter = counter.filter(|_| action.shadow.is_none());
                     acts.effects.extend(counter.map(Effect::Count));
+                    continue;
+                }
+                Verb::Sample => {
+                    let sample = self.sample(action);
+                    acts.effects.extend(sample.filter(|_| action.shadow.is_none()));
                     continue;
                 }
             };

@@ -11,7 +11,7 @@ const GROUPS: &[&str] = &["inner"];
 
 /// Actions that are not there yet.
 pub(crate) const ACTIONS: &[&str] =
-    &["reject", "redirect", "syncookie", "truncate", "sample", "add", "del", "mark"];
+    &["reject", "redirect", "syncookie", "truncate", "add", "del", "mark"];
 
 /// Kinds of hook that are not there yet.
 pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"];

@@ -21,7 +21,9 @@ pub(crate) enum Val {
     Number(u64),
     /// Nanoseconds.
     Duration(u64),
-    /// Something that no field is compared with (a rate, a ratio), in the user's words.
+    /// `N/M`, whatever the numbers.
+    Ratio { part: u64, whole: u64 },
+    /// Something that no field is compared with (a rate), in the user's words.
     Other(&'static str),
     /// An IPv4 address.
     Addr4(u32),
@@ -72,6 +74,7 @@ impl Val {
         match self {
             Self::Number(_) => "a number",
             Self::Duration(_) => "a duration",
+            Self::Ratio { .. } => "a ratio",
             Self::Other(words) => words,
             Self::Addr4(_) => "an IPv4 address",
             Self::Addr6(_) => "an IPv6 address",

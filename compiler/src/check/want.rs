@@ -187,6 +187,7 @@ impl Want {
             }
             Val::Number(_)
             | Val::Duration(_)
+            | Val::Ratio { .. }
             | Val::Other(_)
             | Val::Addr4(_)
             | Val::Addr6(_)

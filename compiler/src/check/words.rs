@@ -151,9 +151,10 @@ fn with_dot(word: &str) -> Result<Val, Problem> {
 
 fn with_slash(left: &str, right: &str) -> Result<Val, Problem> {
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    if digits(left) || (number(left).is_ok() && !left.contains(['.', ':'])) {
+    let part = number(left).ok().filter(|_| !left.contains(['.', ':']));
+    if digits(left) || part.is_some() {
         return if digits(right) {
-            Ok(Val::Other("a ratio"))
+            ratio(left, right)
         } else if matches!(right, "s" | "m" | "h" | "d") {
             Ok(Val::Other("a rate"))
         } else {
@@ -174,6 +175,14 @@ fn with_slash(left: &str, right: &str) -> Result<Val, Problem> {
         IpAddr::V4(address) => Val::Prefix4 { address: address.into(), len },
         IpAddr::V6(address) => Val::Prefix6 { address: address.into(), len },
     })
+}
+
+/// Both numbers of a ratio; how they go together is for whoever asked for one.
+fn ratio(left: &str, right: &str) -> Result<Val, Problem> {
+    match (number(left)?, number(right)?) {
+        (Val::Number(part), Val::Number(whole)) => Ok(Val::Ratio { part, whole }),
+        _ => Err(Problem::Nothing),
+    }
 }
 
 fn address(word: &str) -> Result<IpAddr, Problem> {

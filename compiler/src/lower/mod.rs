@@ -6,6 +6,7 @@
 //! edge()                    reads the headers into the layout word, calls the runs, counts, returns
 //! edge_r0(layout, len) …    a run of the hook's own rules
 //! edge_c0_web(layout, len)  a chain; its runs are edge_c0_web_r0 … when it has several
+//! edge_sample(slot, …)      hands packets to whoever listens, by chance
 //! edge_walk, edge_step      the way over IPv6 extension headers
 //! edge_lens, edge_question  where the payload and a DNS question lie, for the lengths word
 //! edge_find0 …              looks for a pattern in a window
@@ -19,6 +20,7 @@
 //! their number.
 
 mod bytes;
+mod effects;
 mod glob;
 mod layout;
 mod lens;
@@ -32,7 +34,7 @@ mod search;
 mod tables;
 mod value;
 
-use crate::hir::{ChainId, CounterId, Effect, Glob, Hook, HookId, Pattern, Policy};
+use crate::hir::{ChainId, CounterId, Glob, Hook, HookId, Pattern, Policy};
 use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
@@ -73,7 +75,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         shadow,
         needs,
         made: Made::new(policy, hook),
-        names: Names { rules, counters: named, chains: HashMap::new() },
+        names: Names { rules, counters: named, chains: HashMap::new(), sampler: None },
     };
     let entry = lowering.program(plan);
     Module {
@@ -138,6 +140,8 @@ struct Names {
     counters: HashMap<CounterId, u64>,
     /// Functions of chains.
     chains: HashMap<ChainId, Func>,
+    /// The function that samples, if any rule does.
+    sampler: Option<Func>,
 }
 
 /// A function of rules being built.
@@ -178,6 +182,9 @@ impl Lowering<'_> {
     /// The whole program; returns its entry.
     fn program(&mut self, plan: &Plan) -> Func {
         let hook_name = self.policy.hooks[self.hook].name.clone();
+        if !report::samples(self.policy, self.hook).is_empty() {
+            self.names.sampler = Some(self.made.funcs.push(effects::sampler(&hook_name)));
+        }
         // Callees first: a chain's function must have a name before a rule can call it.
         for chain in self.chains_callees_first() {
             let runs = &plan.chains.iter().find(|(c, _)| *c == chain).expect("planned").1;
@@ -245,10 +252,7 @@ impl Lowering<'_> {
             ask_runs(&mut b, runs, &[layout, lens], (decided, default));
         }
         b.switch_to(default);
-        for Effect::Count(counter) in &hook.default.effects {
-            let slot = b.iconst(self.names.counters[counter]);
-            b.count(slot, pkt_len);
-        }
+        effects::effects(&mut b, &self.names, &hook.default, default_slot, pkt_len);
         let result = b.iconst(rules::decision(default_slot, hook.kind, hook.default.steer));
         b.jump(decided, vec![result]);
         b.switch_to(decided);

@@ -1,7 +1,8 @@
 //! Lists of rules as functions.
 
+use super::effects::effects;
 use super::{FuncBuilder, GO_ON, LEAVE, Lowering};
-use crate::hir::{ChainId, Effect, Rule, Steer};
+use crate::hir::{ChainId, Rule, Steer};
 use crate::plan::Run;
 use l4c_ir::{Block, Builder, Cond, Func, Function};
 use l4c_manifest::{HookKind, Verdict};
@@ -103,10 +104,7 @@ impl FuncBuilder<'_, '_> {
         let [matched, next] = [(); 2].map(|()| self.b.new_block());
         self.pred(&rule.pred, matched, next);
         self.b.switch_to(matched);
-        for Effect::Count(counter) in &rule.effects {
-            let slot = self.b.iconst(self.names.counters[counter]);
-            self.b.count(slot, self.pkt_len);
-        }
+        effects(&mut self.b, self.names, rule, slot, self.pkt_len);
         let steer = if rule.shadow { None } else { rule.steer };
         if let Some(Steer::Verdict(_)) = steer {
             // Counted by the entry function, which sees the outcome.

@@ -59,10 +59,6 @@ impl Select<'_> {
             Arg::Frame(head),
             Arg::Src(Src::Imm(SampleHead::BYTES as i32)),
         ];
-        self.emit(Op::Call {
-            callee: Callee::Helper(Helper::PerfEventOutput),
-            args,
-            ret: None,
-        });
+        self.emit(Op::Call { callee: Callee::Helper(Helper::PerfEventOutput), args, ret: None });
     }
 }

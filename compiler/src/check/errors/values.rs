@@ -125,7 +125,7 @@ pub(crate) fn wrong_type_for(span: Span, by: &str, asked: &str, val: &Val) -> Di
     let is = val.words();
     let diag = Diag::error("E0205", span, format!("this is {is}, but {by} is {asked}"))
         .label(format!("{is}, not {asked}"));
-    if matches!(val, Val::Other("a ratio")) && asked.ends_with("address") {
+    if matches!(val, Val::Ratio { .. }) && asked.ends_with("address") {
         diag.help("an IPv4 prefix has all four parts: `10.0.0.0/8`")
     } else {
         diag

@@ -140,7 +140,7 @@ fn what_is_not_there_yet() {
             ("(src, dport) in @x -> drop", &[("E0900", "(src, dport)"), ("E0103", "@x")]),
             ("udp -> reject", &[("E0900", "reject")]),
             ("udp -> redirect \"eth1\"", &[("E0900", "redirect")]),
-            ("udp -> drop, sample 1/1000", &[("E0900", "sample")]),
+            ("udp -> drop, sample nth 1/1000", &[("E0900", "nth")]),
             ("udp -> add src to @x for 10m, drop", &[("E0900", "add")]),
             ("udp -> shadow truncate 5", &[("E0900", "truncate")]),
             ("-p udp --dport 53 -j DROP", &[("E0900", "-p udp --dport 53 -j DROP")]),
