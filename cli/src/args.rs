@@ -7,7 +7,9 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use l4c_judge::EngineKind;
 use std::path::PathBuf;
 
-pub use loading::{LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs, StatusArgs, UnloadArgs};
+pub use loading::{
+    CaptureArgs, LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs, StatusArgs, UnloadArgs,
+};
 
 /// Firewall rules compiled to eBPF.
 #[derive(Debug, Parser)]
@@ -92,6 +94,9 @@ pub enum Command {
     /// Show what loaded rules have counted
     #[command(after_help = examples::STATS)]
     Stats(StatsArgs),
+    /// Write the packets that loaded rules sample
+    #[command(after_help = examples::CAPTURE)]
+    Capture(CaptureArgs),
     /// Go back to the version that was loaded before
     #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),
@@ -357,6 +362,12 @@ Examples:
   l4c stats
   l4c stats --policy edge --watch
   l4c stats --watch --interval 5s --format json";
+
+    pub const CAPTURE: &str = "\
+Examples:
+  l4c capture | tcpdump -nn -r -          live
+  l4c capture -w samples.pcapng           until Ctrl-C
+  l4c capture --policy edge --rule flood --count 100 -w flood.pcapng";
 
     pub const ROLLBACK: &str = "\
 Examples:

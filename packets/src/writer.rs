@@ -1,5 +1,9 @@
 //! Writing captures.
 
+mod ng;
+
+pub use ng::NgWriter;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

@@ -2,6 +2,7 @@
 //! was loaded goes with the [`Program`].
 
 pub(crate) mod counters;
+pub(crate) mod cpus;
 pub(crate) mod load;
 mod log;
 mod privilege;

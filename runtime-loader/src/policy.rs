@@ -8,6 +8,7 @@
 //! gen-7/info                  what it is: a frozen map that holds a `Record`; pinned last
 //! gen-7/edge/prog             a hook's program
 //! gen-7/edge/counters         its counters
+//! gen-7/edge/samples          where its samples go, if it has any: a perf ring for each CPU
 //! gen-7/edge/before           the counters of the generation before, whose packets count on
 //! gen-7/maps-kept/NAME           what outlives a replacement
 //! gen-6/...                   the generation before, for rollback
@@ -30,9 +31,11 @@ mod plan;
 mod record;
 mod rollback;
 mod root;
+mod samples;
 mod stage;
 mod stats;
 mod status;
+mod tap;
 mod unload;
 
 pub use error::PolicyError;
@@ -40,6 +43,7 @@ pub use heal::Healed;
 pub use load::{HookTarget, LoadRequest, Loaded, XdpChoice};
 pub use names::check_name;
 pub use root::{Locked, Root};
+pub use samples::{Listener, Sample, SampleRequest};
 pub use stats::HookStats;
 pub use status::{Foreign, Row, State};
 pub use unload::Unload;

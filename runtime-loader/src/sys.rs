@@ -7,6 +7,7 @@
 mod ethtool;
 mod link;
 mod map;
+mod perf;
 mod pin;
 mod prog;
 
@@ -14,8 +15,9 @@ pub use ethtool::takes_tags_out;
 pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
 pub use map::{
     ArrayShape, MapSpec, create_frozen_array, create_map, map_info, read_array, read_values,
-    zero_array,
+    set_element, zero_array,
 };
+pub use perf::Ring;
 pub use pin::{get, pin};
 pub use prog::{
     ProgSpec, Records, SOCKET_FILTER, XDP, load_btf, load_empty_program, load_program, prog_by_id,

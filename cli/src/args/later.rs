@@ -4,12 +4,12 @@ use clap::{Arg, Command};
 
 /// Their names.
 pub const NAMES: &[&str] =
-    &["top", "set", "limit", "capture", "exporter", "diff", "import", "man", "explain-error"];
+    &["top", "set", "limit", "exporter", "diff", "import", "man", "explain-error"];
 
 /// The part of the help that lists them, and what holds for all commands.
 pub const HELP: &str = "\
 Later, not supported yet:
-  top, capture, exporter                  watch what loaded policies do
+  top, exporter                           watch what loaded policies do
   set, limit                              look at and change what is loaded
   diff, import, man, explain-error
 

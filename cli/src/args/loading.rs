@@ -102,6 +102,25 @@ pub struct StatsArgs {
     pub pin: PinArgs,
 }
 
+/// `l4c capture`
+#[derive(Debug, Args)]
+pub struct CaptureArgs {
+    /// Only this policy.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// Only what this rule samples; named as in `l4c stats`.
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// Where to write; standard output if left out or `-`.
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub write: Option<PathBuf>,
+    /// End after so many packets.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
 /// `l4c rollback`
 #[derive(Debug, Args)]
 pub struct RollbackArgs {

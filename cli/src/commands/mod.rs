@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod capture;
 mod check;
 mod compile;
 mod completions;
@@ -32,6 +33,7 @@ pub fn run(command: Command, ui: &mut Ui) -> Result<Exit, Failure> {
         Command::Unload(args) => unload::run(&args, ui),
         Command::Status(args) => status::run(&args, ui),
         Command::Stats(args) => stats::run(&args, ui),
+        Command::Capture(args) => capture::run(&args, ui),
         Command::Rollback(args) => rollback::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Later(name) => Err(Failure::later(&format!("l4c {name}"))),

@@ -1,5 +1,6 @@
 //! Maps of counters: an array with a value for each CPU, of [`COUNTER_BYTES`]-byte slots.
 
+use super::cpus;
 use super::load::chain;
 use crate::{Counter, sys};
 use l4c_manifest::COUNTER_BYTES;
@@ -19,7 +20,7 @@ impl Shape {
     /// # Errors
     /// When it is no map of counters, in words.
     pub fn of(map: BorrowedFd<'_>) -> Result<Self, String> {
-        let cpus = possible_cpus()?;
+        let cpus = cpus::possible()?;
         let info = sys::map_info(map).map_err(|e| chain(&e))?;
         let value_bytes = info.value_bytes as usize;
         let kind = l4c_manifest::MapKind::PercpuArray.number();
@@ -54,28 +55,6 @@ impl Shape {
     }
 }
 
-/// The kernel's list of CPUs that there may ever be: a per-CPU map has a value for each.
-const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
-
-/// How many CPUs there may ever be.
-///
-/// # Errors
-/// When the kernel's list can't be read, in words.
-pub fn possible_cpus() -> Result<usize, String> {
-    let list =
-        std::fs::read_to_string(POSSIBLE_CPUS).map_err(|e| format!("{POSSIBLE_CPUS}: {e}"))?;
-    count_cpus(&list).ok_or_else(|| format!("{POSSIBLE_CPUS} can't be read: {list:?}"))
-}
-
-/// How many there are in a list such as `0-3,8`.
-fn count_cpus(list: &str) -> Option<usize> {
-    list.trim().split(',').try_fold(0usize, |sum, range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        Some(sum + last.checked_sub(first)? + 1)
-    })
-}
-
 /// The counters of one key, whose words are those of all CPUs in turn.
 fn sum(words: &[u64], words_a_value: usize) -> Vec<Counter> {
     let mut counters = vec![Counter::default(); words_a_value / 2];
@@ -85,22 +64,4 @@ fn sum(words: &[u64], words_a_value: usize) -> Vec<Counter> {
         }
     }
     counters
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_cpus_are_counted() {
-        for (list, count) in [
-            ("0\n", Some(1)),
-            ("0-1\n", Some(2)),
-            ("0-3,8,10-11", Some(7)),
-            ("", None),
-            ("3-1", None),
-        ] {
-            assert_eq!(count_cpus(list), count, "{list}");
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! would parse the types of the whole kernel, some megabytes, and probe for features with a dozen programs
 //! before each load.)
 
-use super::counters;
+use super::cpus;
 use crate::{KernelError, Object, sys};
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::bpf_insn;
@@ -108,9 +108,7 @@ fn make_map(name: &str, map: &Map, btf: Option<BorrowedFd<'_>>) -> io::Result<Ow
     };
     let max_entries = match map.map_type() {
         // One ring for each CPU that there may be.
-        RINGS if map.max_entries() == 0 => {
-            counters::possible_cpus().map_err(io::Error::other)? as u32
-        }
+        RINGS if map.max_entries() == 0 => cpus::possible().map_err(io::Error::other)? as u32,
         _ => map.max_entries(),
     };
     let spec = sys::MapSpec {

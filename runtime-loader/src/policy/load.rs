@@ -210,6 +210,9 @@ fn pins(
         pins.borrow(programs.program(hook)?, folder.join(names::PROGRAM))?;
         pins.borrow(programs.counters(hook)?, folder.join(names::COUNTERS))?;
         pins.before(plan, hook, &folder)?;
+        if let Some(map) = hook.samples.as_ref().and_then(|samples| programs.map(&samples.map)) {
+            pins.borrow(map, folder.join(names::SAMPLES))?;
+        }
     }
     for map in object.manifest().maps.iter().filter(|map| map.keeps) {
         let Some(fd) = programs.map(&map.name) else { continue };

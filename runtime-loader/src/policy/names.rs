@@ -20,6 +20,8 @@ pub const MAPS: &str = "maps-kept";
 pub const PROGRAM: &str = "prog";
 /// A hook's counters.
 pub const COUNTERS: &str = "counters";
+/// A hook's map of perf rings, if its rules sample.
+pub const SAMPLES: &str = "samples";
 /// The counters of the generation before.
 pub const BEFORE: &str = "before";
 

@@ -78,7 +78,8 @@ fn commit(plan: &Plan, number: u64, old_number: u64, old: &Record) -> Result<Com
     let mut records = Vec::new();
     for hook in &old.hooks {
         let (from, to) = (dir.hook(old_number, &hook.hook.name), dir.hook(number, &hook.hook.name));
-        for name in [names::PROGRAM, names::COUNTERS] {
+        let samples = hook.hook.samples.as_ref().map(|_| names::SAMPLES);
+        for name in [names::PROGRAM, names::COUNTERS].into_iter().chain(samples) {
             pins.copy(&from.join(name), to.join(name))?;
         }
         pins.before(plan, &hook.hook, &to)?;

@@ -101,6 +101,11 @@ impl Root {
 }
 
 impl Locked {
+    /// The pin folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The folder of a policy, which may not be there.
     pub(crate) fn policy(&self, name: &str) -> PolicyDir {
         PolicyDir::new(&self.path, name)

@@ -212,6 +212,22 @@ unsafe fn element(
     unsafe { bpf(command, &mut attr) }.map(drop)
 }
 
+/// Sets the value of one key of a map whose values have 4 bytes, a file descriptor among them.
+pub fn set_element(map: BorrowedFd<'_>, key: u32, value: u32) -> io::Result<()> {
+    if map_info(map)?.value_bytes != size_of::<u32>() as u32 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its values have another size"));
+    }
+    let mut attr = ElementAttr {
+        map_fd: map.as_raw_fd() as u32,
+        padding: 0,
+        key: (&raw const key) as u64,
+        value: (&raw const value) as u64,
+        flags: 0,
+    };
+    // SAFETY: the kernel reads 4 bytes of key and, as asked just above, 4 of the value.
+    unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
+}
+
 /// A map as the kernel makes it.
 #[derive(Debug, Clone, Copy)]
 pub struct MapSpec<'m> {
