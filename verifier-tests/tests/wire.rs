@@ -1,10 +1,14 @@
 //! Policies on interfaces, judged by real packets: what arrives and what is counted is known to the packet
 //! and to the byte.
 
+#[path = "wire/capture.rs"]
+mod capture;
 #[path = "wire/foreign.rs"]
 mod foreign;
 #[path = "wire/kept.rs"]
 mod kept;
+#[path = "wire/pcapng.rs"]
+mod pcapng;
 #[path = "wire/places.rs"]
 mod places;
 #[path = "wire/replacing.rs"]
@@ -165,7 +169,11 @@ fn expect_counts(lab: &Lab, policy: &str, want: &[(&str, u64, u64)]) -> Result<(
     equal("counters", &counted(lab, policy)?, &want)
 }
 
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, want: &T) -> Result<(), String> {
+fn equal<T: PartialEq + std::fmt::Debug + ?Sized>(
+    what: &str,
+    is: &T,
+    want: &T,
+) -> Result<(), String> {
     if is == want { Ok(()) } else { Err(format!("{what}:\n   is {is:?}\n want {want:?}")) }
 }
 

@@ -48,7 +48,9 @@ impl<W: Write> NgWriter<W> {
         let mut writer = Self { inner, interfaces: 0, block: Vec::new() };
         writer.begin(SECTION_HEADER);
         writer.put(&BYTE_ORDER.to_le_bytes());
-        VERSION.map(|number| writer.put(&number.to_le_bytes()));
+        for number in VERSION {
+            writer.put(&number.to_le_bytes());
+        }
         writer.put(&LENGTH_UNKNOWN.to_le_bytes());
         writer.option(USER_APPLICATION, application.as_bytes());
         writer.end()?;
