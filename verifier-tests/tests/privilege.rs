@@ -18,6 +18,7 @@ use l4c_verifier_tests::{installed, or_skip, wire};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use user::{Place, THREE, make};
 
 /// Set to a folder of objects, this program loads them and does nothing else.
@@ -70,6 +71,33 @@ fn everything_works(mode: &str, wanted: u64) -> Result<(), String> {
     match place.runs("b0")? {
         None => Ok(()),
         Some(program) => Err(format!("{program:?} runs after all is unloaded")),
+    }
+}
+
+/// The user listens to what his rules sample; not without the capability that perf rings take.
+fn sampled_packets_are_captured() -> Result<(), String> {
+    let place = Place::new()?;
+    let rules = "hook xdp edge {\n    all -> sample 1/1\n    default pass\n}\n";
+    place.write("sampled.l4", rules)?;
+    place.does(&["load", "sampled.l4", "--policy", "p", "--iface", "b0"])?;
+    let capture = ["capture", "--count", "3", "-w", "-"];
+    let lacking = place.l4c(&["bpf", "net_admin"], &place.pins(), &capture)?;
+    lacking.refused("this process lacks CAP_PERFMON")?;
+    let veth = &place.lab.veths[0];
+    let mut line = wire::Line::new(&place.lab, veth)?;
+    let said = std::thread::scope(|scope| {
+        let capture = scope.spawn(|| place.does(&capture));
+        let started = Instant::now();
+        while !capture.is_finished() && started.elapsed() < Duration::from_secs(60) {
+            line.sync()?;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        capture.join().map_err(|_| "the capture panicked".to_owned())?
+    })?;
+    if said.err.contains("3 packets, 0 lost") && said.out.contains("rule edge.1, goes on") {
+        Ok(())
+    } else {
+        Err(format!("{said:?}"))
     }
 }
 
@@ -209,6 +237,7 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("everything works in native mode", || everything_works("native", NATIVE)),
         trial("everything works in generic mode", || everything_works("generic", GENERIC)),
+        trial("sampled packets are captured", sampled_packets_are_captured),
         trial("what others attached is told and left alone", others_are_left_alone),
         trial("golden cases load", golden_cases_load),
         trial("refused without CAP_BPF", || is_refused_without("bpf")),
