@@ -9,4 +9,5 @@ mod opcodes;
 mod packet;
 mod random;
 mod registers;
+mod sample;
 mod tables;

@@ -113,6 +113,11 @@ impl Asm {
             .jump(JEQ & !8, 0, 0, 0, out)
     }
 
+    /// `dst` = the map of counters.
+    pub fn counters(self, dst: u8) -> Self {
+        self.refer(Target::Counters).raw(LD_DW, dst, 0, 0, 0).raw(0, 0, 0, 0, 0)
+    }
+
     /// r2 = packet, with `bytes` of it readable, or `out` is taken. Uses r3 and r4; r1 is the
     /// context.
     pub fn packet(self, bytes: i32, out: &'static str) -> Self {

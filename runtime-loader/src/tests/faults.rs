@@ -65,6 +65,9 @@ fn helpers_touch_only_what_the_program_may() {
     for (to, len) in [(-8, 9), (-520, 8), (0, 1), (-8, -1)] {
         assert_eq!(fault(&copy(to, len)).1, "packet copy with a bad context or target");
     }
+    let no_ring = Asm::new().reg(MOV, 4, 10).imm(ADD, 4, -8).imm(MOV, 3, -1).imm(MOV, 5, 8);
+    let no_ring = no_ring.counters(2).helper(25).ret(0);
+    assert_eq!(fault(&xdp(no_ring)).1, "sample with a bad context, map or head");
     let no_map = Asm::new().imm(MOV, 1, 77).reg(MOV, 2, 10).imm(ADD, 2, -4).helper(1).ret(0);
     assert_eq!(fault(&xdp(no_map)).1, "looks up in what is no map");
 }

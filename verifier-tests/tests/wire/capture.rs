@@ -241,6 +241,26 @@ fn a_capture_goes_on_with_the_rules_that_take_the_place() {
 }
 
 #[test]
+fn rules_in_shadow_sample() {
+    on_wire(1, |lab| {
+        let rules = std::env::temp_dir().join(format!("{}.l4", unique("shadow")));
+        std::fs::write(&rules, RULES).map_err(|e| e.to_string())?;
+        let mut command = Command::new(l4c_binary()?);
+        command.arg("load").arg(&rules).args(["--policy", "p", "--shadow", "--iface"]);
+        command.arg(&lab.veths[0].receiver_iface).arg("--pin").arg(lab.pins.path());
+        let done = lab.receiver.within(|| command.output()).map_err(|e| e.to_string());
+        let _ = std::fs::remove_file(&rules);
+        equal("loaded", &done?.status.success(), &true)?;
+        let mut line = line(lab)?;
+        let capture = Running::start(lab, &[])?;
+        equal("let through", &send(&mut line, lab, 0, 55, 30)?, &30)?;
+        line.finish()?;
+        let packets = capture.interrupted(Signal::INT)?;
+        equal("odd", &count(&packets, "rule web.odd, drop (shadow)"), &30)
+    });
+}
+
+#[test]
 fn what_cannot_be_listened_to_is_told() {
     on_wire(1, |lab| {
         let refused = |words: &[&str], code, wanted: &str| {

@@ -1,8 +1,8 @@
 //! Runs one module on packets in three ways.
 
 use crate::{Error, Limit, Object, Program, assembly, object};
-use l4c_ir::{Module, Verified, interp, parse, verify};
-use l4c_manifest::{Hook, HookKind, Rule};
+use l4c_ir::{InstData, Module, Verified, interp, parse, verify};
+use l4c_manifest::{Hook, HookKind, Rule, Samples};
 use l4c_runtime::{Object as Loaded, Vm, kernel};
 
 /// A hook of this name and kind with one counter slot a rule.
@@ -68,7 +68,11 @@ pub fn agree_if_small(
     kind: HookKind,
     packets: &[Vec<u8>],
 ) -> Result<Report, Limit> {
-    let hook = hook("judge", kind, module.counters);
+    let mut hook = hook("judge", kind, module.counters);
+    let mut insts = module.funcs.values().flat_map(|func| func.insts.values());
+    if insts.any(|inst| matches!(inst, InstData::Sample { .. })) {
+        hook.samples = Some(Samples { map: "judge_sample".into(), slots: Vec::new() });
+    }
     let programs = [Program { hook: &hook, module }];
     let object = match object(&programs) {
         Ok(object) => object,

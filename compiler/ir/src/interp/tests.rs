@@ -94,6 +94,18 @@ fn calls_and_counters() {
 }
 
 #[test]
+fn chance_is_the_same_in_each_run() {
+    let module = module(
+        "entry f function f() -> i64 {
+         block0: v0 = random v1 = random v2 = const 32 v3 = shl v0, v2 v4 = or v3, v1
+           sample v0, v1, v2 return v4 }",
+    );
+    let first = run(&module, &[], &mut []).unwrap();
+    assert_eq!(run(&module, &[], &mut []), Ok(first));
+    assert_ne!(first >> 32, first & 0xffff_ffff, "one number follows another");
+}
+
+#[test]
 fn broken_modules_are_errors() {
     let empty = Module::default();
     assert_eq!(run(&empty, &[], &mut []), Err(InterpError::NoEntry));
