@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "unload",
     "status",
     "stats",
+    "capture",
     "rollback",
     "completions",
 ];
@@ -70,7 +71,6 @@ fn what_a_later_version_brings_says_so() {
         &["top"],
         &["set", "add", "bad", "1.2.3.4"],
         &["limit", "show", "x"],
-        &["capture", "-w", "x.pcapng"],
         &["exporter", "--listen", "127.0.0.1:9100"],
         &["diff", "a", "b"],
         &["import", "iptables", "-"],
@@ -97,6 +97,17 @@ fn help_shows_examples_and_what_comes_later() {
         dir.run(&[command, "--help"]).code(0).prints("Examples:");
     }
     dir.run(&["--version"]).code(0).prints("l4c ");
+}
+
+#[test]
+fn a_capture_of_nothing_is_refused() {
+    let dir = Dir::new();
+    let capture = |args: &[&str]| dir.run(&[&["capture", "--pin", "none"], args].concat());
+    capture(&[]).code(3).says("nothing is loaded");
+    capture(&["--policy", "p"]).code(3).says("no policy `p` is loaded");
+    capture(&["--count", "0"]).code(2).says("0 is not in 1..");
+    capture(&["-w", "x.pcapng"]).code(3);
+    assert!(dir.list().is_empty(), "nothing was written");
 }
 
 #[test]
