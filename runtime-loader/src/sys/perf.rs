@@ -246,6 +246,9 @@ impl Pages {
     }
 }
 
+// SAFETY: a mapping belongs to the process, not to a thread, and its only owner is moved.
+unsafe impl Send for Pages {}
+
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and every borrow of it has ended.

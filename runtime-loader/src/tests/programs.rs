@@ -237,6 +237,18 @@ fn socket_context_holds_length_and_protocol() {
 }
 
 #[test]
+fn chance_is_the_same_in_each_life_of_the_interpreter() {
+    let object = parse(&xdp(Asm::new().helper(7).exit()));
+    let numbers = || {
+        let mut vm = Vm::load(&object, "main").unwrap();
+        [(); 4].map(|()| vm.run(&[0; 60]).unwrap())
+    };
+    let first = numbers();
+    assert_eq!(numbers(), first);
+    assert!(first.windows(2).all(|pair| pair[0] != pair[1]), "{first:?}");
+}
+
+#[test]
 fn unknown_hooks_are_named() {
     let object = parse(&counting());
     assert_eq!(Vm::load(&object, "nix").err(), Some(LoadError::NoHook("nix".to_owned())));

@@ -115,11 +115,12 @@ fn versions_come_out_as_they_went_in() {
 #[test]
 fn what_was_not_done_on_the_wire_is_not_said() {
     let all = wire::Done::ALL;
-    let said = "2 modes, 4000 packets, 20 replacements, 10 healed";
+    let said = "2 modes, 4000 packets, 1600 sampled, 20 replacements, 10 healed";
     assert_eq!(all.summary(), said);
     for less in [
         wire::Done { modes: 1, ..all },
         wire::Done { packets: 2000, ..all },
+        wire::Done { sampled: 1599, ..all },
         wire::Done { replacements: 10, ..all },
         wire::Done { healed: 9, ..all },
     ] {

@@ -11,7 +11,7 @@ const RULES: [&str; 2] = [
     sync:   udp.dport == 9            -> pass
     listed: src in 198.51.100.0/24    -> drop
     even:   udp.dport & 1 == 0        -> count dropped, drop
-    odd:    udp.dport & 1 == 1        -> count passed, pass
+    odd:    udp.dport & 1 == 1        -> count passed, sample 1/1 snap 60, pass
 }
 ",
     "hook xdp edge {
@@ -35,6 +35,9 @@ pub const MODES: usize = 2;
 /// Packets whose verdict and count are known beforehand, for each mode.
 pub const PACKETS: usize = 2_000;
 
+/// Those of them that are sampled.
+pub const SAMPLED: usize = PACKETS / 5 * 2;
+
 /// Replacements while packets arrive, for each mode; an even number.
 pub const REPLACEMENTS: usize = 10;
 
@@ -45,6 +48,8 @@ pub struct Done {
     pub modes: usize,
     /// Packets judged, beside those that replacements met.
     pub packets: usize,
+    /// Samples of them that came to who listened.
+    pub sampled: usize,
     /// Replacements while packets arrived.
     pub replacements: usize,
     /// Interrupted commands put in order.
@@ -56,6 +61,7 @@ impl Done {
     pub const ALL: Self = Self {
         modes: MODES,
         packets: MODES * PACKETS,
+        sampled: MODES * SAMPLED,
         replacements: MODES * REPLACEMENTS,
         healed: MODES * HEALED,
     };
@@ -63,8 +69,10 @@ impl Done {
     /// As the guest's last line has it.
     #[must_use]
     pub fn summary(self) -> String {
-        let Self { modes, packets, replacements, healed } = self;
-        format!("{modes} modes, {packets} packets, {replacements} replacements, {healed} healed")
+        let Self { modes, packets, sampled, replacements, healed } = self;
+        format!(
+            "{modes} modes, {packets} packets, {sampled} sampled, {replacements} replacements, {healed} healed"
+        )
     }
 }
 

@@ -7,18 +7,22 @@ mod traffic;
 use crate::report::Report;
 use l4c_runtime::Object;
 use l4c_runtime::net::XdpMode;
-use l4c_runtime::policy::{State, XdpChoice};
+use l4c_runtime::policy::{Listener, State, XdpChoice};
 use l4c_verifier_tests::matrix::BUNDLE;
-use l4c_verifier_tests::matrix::wire::{Done, PACKETS, REPLACEMENTS, read};
+use l4c_verifier_tests::matrix::wire::{Done, PACKETS, REPLACEMENTS, SAMPLED, read};
 use l4c_verifier_tests::wire::Lab;
 use site::{Site, equal};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use traffic::Traffic;
 
 /// How a program is to be run, and how it runs then: without being asked to, veth's driver does it.
 const MODES: [(XdpChoice, XdpMode); 2] =
     [(XdpChoice::Auto, XdpMode::Native), (XdpChoice::Generic, XdpMode::Generic)];
+
+/// So many bytes of a packet are kept in a sample.
+const SNAP_BYTES: usize = 60;
 
 /// Packets that tell which version runs.
 const FEW: usize = 20;
@@ -46,6 +50,7 @@ fn go_through(site: &Site<'_>, versions: &[Object; 2], done: &mut Done) -> Resul
     let within = |step: &'static str| move |why| format!("{step}: {why}");
     first_load(site, &versions[0], &mut traffic).map_err(within("load"))?;
     done.packets += PACKETS;
+    done.sampled += SAMPLED;
     replace(site, versions, &mut traffic).map_err(within("replacement"))?;
     done.replacements += REPLACEMENTS;
     roll_back(site, &mut traffic).map_err(within("rollback"))?;
@@ -61,9 +66,28 @@ fn first_load(site: &Site<'_>, object: &Object, traffic: &mut Traffic) -> Result
     equal("state", &loaded.rows[0].state, &State::Attached)?;
     equal("mode", &loaded.rows[0].mode, &Some(site.mode))?;
     site.runs(loaded.rows[0].prog_id)?;
+    let mut listener = site.listen()?;
     traffic.send(PACKETS)?;
+    sampled(site, &mut listener)?;
+    drop(listener);
     traffic.passed(&["odd", "default"])?;
     traffic.counted(&site.counts()?)
+}
+
+/// Exactly the packets of the rule that samples came to who listens, cut as it says.
+fn sampled(site: &Site<'_>, listener: &mut Listener) -> Result<(), String> {
+    let (mut samples, mut odd) = (0, None);
+    let loaded = listener.next(Duration::ZERO, |sample| {
+        samples += 1;
+        let whole = sample.packet_bytes as usize;
+        let is = (sample.rule.name.as_str(), sample.interface, sample.data.len());
+        if is != ("odd", site.iface(), whole.min(SNAP_BYTES)) {
+            odd.get_or_insert_with(|| format!("{sample:?}"));
+        }
+    });
+    equal("still loaded", &loaded.map_err(|e| e.to_string())?, &true)?;
+    equal("a sample that should not be", &odd, &None)?;
+    equal("samples and lost ones", &(samples, listener.lost()), &(SAMPLED, 0))
 }
 
 /// Replaces version 0 by version 1, and so on, while packets arrive: each is judged by one of them.

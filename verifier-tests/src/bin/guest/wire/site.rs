@@ -3,7 +3,8 @@
 use l4c_runtime::Object;
 use l4c_runtime::net::XdpMode;
 use l4c_runtime::policy::{
-    Healed, HookTarget, LoadRequest, Loaded, Locked, PolicyError, Row, State, Unload, XdpChoice,
+    Healed, HookTarget, Listener, LoadRequest, Loaded, Locked, PolicyError, Row, SampleRequest,
+    State, Unload, XdpChoice,
 };
 use l4c_verifier_tests::matrix::judge::in_full;
 use l4c_verifier_tests::matrix::wire::HOOK;
@@ -76,6 +77,14 @@ impl<'l> Site<'l> {
         let what = Unload::Policy { name: Some(POLICY), ifaces: &[] };
         let (rows, errors) = self.opened(|locked| locked.unload(what))?;
         errors.first().map_or(Ok(rows), |error| Err(words(error)))
+    }
+
+    /// Listens to its samples.
+    pub fn listen(&self) -> Result<Listener, String> {
+        self.lab.receiver.within(|| {
+            let listener = self.lab.pins.open()?.listen(SampleRequest::default());
+            listener.map_err(|e| words(&e))
+        })
     }
 
     /// What its hook counted.
