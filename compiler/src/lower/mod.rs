@@ -21,6 +21,7 @@
 
 mod bytes;
 mod effects;
+mod exact;
 mod glob;
 mod layout;
 mod lens;

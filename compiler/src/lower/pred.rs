@@ -20,7 +20,7 @@ impl FuncBuilder<'_, '_> {
             Pred::Const(false) => self.b.jump(no, Vec::new()),
             Pred::Not(inner) => self.pred(inner, no, yes),
             Pred::And(list) => {
-                for inner in list {
+                for inner in self.exact_parts(list, no) {
                     let next = self.b.new_block();
                     self.pred(inner, next, no);
                     self.b.switch_to(next);

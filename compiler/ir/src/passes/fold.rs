@@ -272,8 +272,9 @@ impl Fold<'_> {
             return Some(self.seen_through(x, mask, parts).unwrap_or(x));
         }
         let number = self.func.constant(y)?;
-        let inner = self.seen_through(x, mask, parts)?;
-        Some(self.make(BinOp::Or, inner, number & mask))
+        let inner = self.seen_through(x, mask, parts);
+        let less = inner.is_some() || number & !mask != 0;
+        less.then(|| self.make(BinOp::Or, inner.unwrap_or(x), number & mask))
     }
 
     fn swap(&mut self, width: Width, arg: Value) -> Step {
