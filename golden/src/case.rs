@@ -15,7 +15,7 @@
 //! anew when it is run with `L4C_BLESS=1`.
 
 use crate::bench::{Rules, seen_by};
-use crate::zoo::Packet;
+use crate::zoo::{self, Packet};
 use l4c_compiler::hir::HookId;
 use l4c_compiler::reference::Reference;
 use l4c_compiler::report;
@@ -89,13 +89,14 @@ pub fn split(text: &[u8]) -> (&[u8], &[u8]) {
 /// What lines begin with that hold a packet of a case's own: a name, and the frame in hexadecimal digits.
 pub const PACKET_MARK: &str = "#+";
 
-/// The zoo, and behind it the packets that a case brings itself.
+/// The zoo, behind it what only the cases of its folder are shown, and the packets that a case brings itself.
 ///
 /// # Errors
 /// When a line of packets can't be read.
 pub fn packets(case: &Case, zoo: &[Packet]) -> Result<Vec<Packet>, String> {
     let text = std::fs::read_to_string(&case.path).map_err(|e| format!("{}: {e}", case.name))?;
     let mut packets = zoo.to_vec();
+    packets.extend(zoo::of_folder(case.name.split('/').next().unwrap_or_default()));
     for line in text.lines().filter_map(|line| line.strip_prefix(PACKET_MARK)) {
         let mut words = line.split_whitespace();
         let (name, digits) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -5,12 +5,14 @@
 
 mod carried;
 mod cut;
+pub(crate) mod dns;
 pub(crate) mod extension;
 mod ip4;
 mod ip6;
 mod link;
 mod options;
 pub(crate) mod parts;
+mod payload;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -43,7 +45,27 @@ impl Zoo {
     }
 }
 
-/// All packets of the zoo, always in the same order.
+/// Packets that only some cases are shown, by the first folder of the case's path.
+const ENCLOSURES: &[(&str, fn(&mut Zoo))] = &[("dns", dns::add), ("payload", payload::add)];
+
+/// Packets that the cases of a folder are shown besides those that all cases are.
+#[must_use]
+pub fn of_folder(folder: &str) -> Vec<Packet> {
+    let mut zoo = Zoo::default();
+    for (_, add) in ENCLOSURES.iter().filter(|(name, _)| *name == folder) {
+        add(&mut zoo);
+    }
+    zoo.packets
+}
+
+/// Every packet of the zoo, those that not every case is shown too.
+#[must_use]
+pub fn everything() -> Vec<Packet> {
+    let others = ENCLOSURES.iter().flat_map(|(folder, _)| of_folder(folder));
+    packets().into_iter().chain(others).collect()
+}
+
+/// The packets that every case is shown, always in the same order.
 #[must_use]
 pub fn packets() -> Vec<Packet> {
     let mut zoo = Zoo::default();

@@ -1,10 +1,10 @@
-use super::packets;
+use super::everything;
 use std::collections::BTreeMap;
 
 #[test]
 fn names_are_words_and_stand_once() {
     let mut names = BTreeMap::new();
-    for packet in packets() {
+    for packet in everything() {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         assert!(packet.name.chars().all(word), "{}", packet.name);
         let other = names.insert(packet.name.clone(), packet.bytes);
@@ -17,7 +17,7 @@ fn names_are_words_and_stand_once() {
 fn no_packet_stands_under_two_names() {
     let mut bytes = BTreeMap::new();
     let mut same = Vec::new();
-    for packet in packets() {
+    for packet in everything() {
         if let Some(other) = bytes.insert(packet.bytes, packet.name.clone()) {
             same.push((other, packet.name));
         }
