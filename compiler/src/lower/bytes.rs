@@ -2,7 +2,7 @@
 
 use super::layout::{L3, L4};
 use super::lens::{END_SHIFT, OFF_MASK, START_SHIFT};
-use super::search::{compare, pieces};
+use super::search::{GUARDED_BYTES, compare, compare_at, pieces};
 use super::value::{Bits, Extract};
 use super::{FuncBuilder, pred::Wanted};
 use crate::fields::Field;
@@ -185,10 +185,29 @@ impl FuncBuilder<'_, '_> {
         yes: Block,
         no: Block,
     ) {
-        let len = u32::try_from(pattern.want.len()).unwrap_or(u32::MAX);
-        let ptr = self.guarded(region, disp_bytes.saturating_add(len), no);
-        compare(&mut self.b, ptr, disp_bytes, &pieces(pattern), no);
+        self.compare_in(region, disp_bytes, pattern, (no, no));
         self.b.jump(yes, Vec::new());
+    }
+
+    /// Goes on where the bytes from `disp_bytes` on are these; on to `absent` where the slice ends before, or
+    /// is not there as a whole.
+    fn compare_in(
+        &mut self,
+        region: Region,
+        disp_bytes: u32,
+        pattern: &Pattern,
+        (no, absent): (Block, Block),
+    ) {
+        let len = u32::try_from(pattern.want.len()).unwrap_or(u32::MAX);
+        let behind = disp_bytes.saturating_add(len);
+        let whole = region.len_bytes.unwrap_or(behind).max(behind);
+        if whole as usize <= GUARDED_BYTES {
+            let ptr = self.guarded(region, behind, absent);
+            return compare(&mut self.b, ptr, disp_bytes, &pieces(pattern), no);
+        }
+        self.fits(region, whole, region.end.unwrap_or(self.pkt_len), absent);
+        let first = self.plus(region.first, disp_bytes);
+        compare_at(&mut self.b, first, pattern, (no, absent));
     }
 
     /// Are these all of the bytes? `absent`: they are not there.
@@ -205,8 +224,7 @@ impl FuncBuilder<'_, '_> {
             self.b.br(Cond::Eq, want, end, same, no);
             self.b.switch_to(same);
         }
-        let ptr = self.guarded(region, len, absent);
-        compare(&mut self.b, ptr, 0, &pieces(pattern), no);
+        self.compare_in(region, 0, pattern, (no, absent));
         self.b.jump(yes, Vec::new());
     }
 
@@ -218,8 +236,7 @@ impl FuncBuilder<'_, '_> {
         let end = region.end.unwrap_or(self.pkt_len);
         self.fits(region, len, end, no);
         let first = self.b.binary_imm(BinOp::Sub, end, len.into());
-        let ptr = self.b.guard(first, len, no);
-        compare(&mut self.b, ptr, 0, &pieces(pattern), no);
+        compare_at(&mut self.b, first, pattern, (no, no));
         self.b.jump(yes, Vec::new());
     }
 

@@ -1,7 +1,7 @@
 //! Names in DNS questions: walked once when the headers are read, compared by rules where they end.
 
 use super::lens::{DNS_TCP_SHIFT, NAME_MASK, NAME_SHIFT};
-use super::search::{compare, inlined, pieces};
+use super::search::{compare_at, inlined};
 use super::{FuncBuilder, Made};
 use crate::fields::DNS_HEADER_BYTES;
 use crate::hir::{NameTest, Pattern};
@@ -291,8 +291,7 @@ impl FuncBuilder<'_, '_> {
         let same = self.b.new_block();
         self.b.br_imm(Cond::Eq, name.bytes, len as u64, same, no);
         self.b.switch_to(same);
-        let ptr = self.b.guard(name.first, u32::try_from(len).unwrap_or(u32::MAX), no);
-        compare(&mut self.b, ptr, 0, &pieces(&pattern), no);
+        compare_at(&mut self.b, name.first, &pattern, (no, no));
         self.b.jump(yes, Vec::new());
     }
 
@@ -305,8 +304,7 @@ impl FuncBuilder<'_, '_> {
         self.b.switch_to(long_enough);
         let before = self.b.binary_imm(BinOp::Sub, name.bytes, len);
         let at = self.b.binary(BinOp::Add, name.first, before);
-        let ptr = self.b.guard(at, u32::try_from(len).unwrap_or(u32::MAX), no);
-        compare(&mut self.b, ptr, 0, &pieces(&pattern), no);
+        compare_at(&mut self.b, at, &pattern, (no, no));
         let most = self.b.iconst(MAX_LABELS);
         let walk = self.made.labels();
         let walked = self.b.call(walk, vec![name.first, at, most]);

@@ -84,6 +84,26 @@ pub fn compare(b: &mut Builder<'_>, ptr: Value, disp_bytes: u32, pattern: &[Piec
     }
 }
 
+/// Bytes that are compared behind one guard: a hook that copies what it looks at has little room for them.
+pub const GUARDED_BYTES: usize = 64;
+
+/// Goes on only where the pattern lies at offset `first`; on to `absent` where the packet ends before.
+pub fn compare_at(
+    b: &mut Builder<'_>,
+    first: Value,
+    pattern: &Pattern,
+    (no, absent): (Block, Block),
+) {
+    let parts = pattern.want.chunks(GUARDED_BYTES).zip(pattern.care.chunks(GUARDED_BYTES));
+    for ((want, care), at_bytes) in parts.zip((0..).step_by(GUARDED_BYTES)) {
+        let part = Pattern { want: want.to_vec(), care: care.to_vec() };
+        let len = u32::try_from(want.len()).unwrap_or(u32::MAX);
+        let at = if at_bytes == 0 { first } else { b.binary_imm(BinOp::Add, first, at_bytes) };
+        let ptr = b.guard(at, len, absent);
+        compare(b, ptr, 0, &pieces(&part), no);
+    }
+}
+
 impl Made<'_> {
     /// The function that finds a pattern, made at its first use.
     pub fn finder(&mut self, pattern: &Pattern) -> Func {

@@ -60,13 +60,15 @@ fn places(zoo: &mut Zoo) {
 
 /// Payloads with few places for the needle, at the first of them and at the last.
 fn few_places(zoo: &mut Zoo) {
-    for places in [1, 2, 7, 8, 9, 15, 16, 17, 56, 57, 63, 64, 65, 128] {
-        let bytes = places + 5;
-        zoo.add(format!("hay_of_{places}_first"), udp(&hay(bytes, 0)));
-        if places > 1 {
-            zoo.add(format!("hay_of_{places}_last"), udp(&hay(bytes, places - 1)));
-        }
-        zoo.add(format!("hay_of_{places}_over"), udp(&hay(bytes, places)));
+    let counts = [1, 2, 7, 8, 9, 15, 16, 17, 56, 57, 63, 64, 65, 128];
+    for places in counts {
+        zoo.add(format!("hay_of_{places}_first"), udp(&hay(places + 5, 0)));
+    }
+    for places in &counts[1..] {
+        zoo.add(format!("hay_of_{places}_last"), udp(&hay(places + 5, places - 1)));
+    }
+    for places in counts {
+        zoo.add(format!("hay_of_{places}_over"), udp(&hay(places + 5, places)));
     }
 }
 
@@ -152,6 +154,8 @@ fn ip_options(words: usize) -> Ip {
 fn headers(zoo: &mut Zoo) {
     for words in 0..=10 {
         zoo.add(format!("hay_tcp_words_{words}"), tcp_of(ip4(), tcp_options(words), NEEDLE));
+    }
+    for words in 0..=10 {
         let both = tcp_of(ip_options(words), tcp_options(10 - words), b"-needle");
         zoo.add(format!("hay_ip_words_{words}"), both);
     }
@@ -173,10 +177,10 @@ fn headers(zoo: &mut Zoo) {
 
 /// At the last place of a window of 256 bytes, and at the next one, behind headers of 20 to 60 bytes.
 fn windows(zoo: &mut Zoo) {
-    for words in [0, 1, 5, 9, 10] {
-        for at in [249, 250, 251] {
+    for at in [249, 250, 251] {
+        for words in [0, 1, 5, 9, 10] {
             let frame = tcp_of(ip_options(10 - words), tcp_options(words), &hay(300, at));
-            zoo.add(format!("hay_window_{words}_at_{at}"), frame);
+            zoo.add(format!("hay_window_at_{at}_behind_{words}"), frame);
         }
     }
     let short = tcp_of(ip_options(10), tcp_options(10), &hay(256, 250));
