@@ -45,8 +45,11 @@ impl Zoo {
     }
 }
 
-/// Packets that only some cases are shown, by the first folder of the case's path.
-const ENCLOSURES: &[(&str, fn(&mut Zoo))] = &[("dns", dns::add), ("payload", payload::add)];
+/// The first folder of a case's path, and what adds its packets.
+type Enclosure = (&'static str, fn(&mut Zoo));
+
+/// Packets that only some cases are shown.
+const ENCLOSURES: &[Enclosure] = &[("dns", dns::add), ("payload", payload::add)];
 
 /// Packets that the cases of a folder are shown besides those that all cases are.
 #[must_use]

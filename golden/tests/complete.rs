@@ -7,7 +7,7 @@ use l4c_golden::case;
 use l4c_golden::{bench, diag, run, zoo};
 use l4c_grammar::{
     Diag, Expr, ExprKind, FileId, HookDecl, Item, ItemKind, Operand, OperandBase, Rule, RuleKind,
-    Value,
+    SliceOff, TextOp, Value,
 };
 use l4c_manifest::HookKind;
 use std::collections::BTreeSet;
@@ -39,11 +39,24 @@ fn operators(ty: Ty) -> &'static [&'static str] {
         }
         Ty::Bit => &["alone", "==", "!="],
         Ty::Presence => &["alone"],
-        Ty::Name => &["==", "!="],
         Ty::Option => {
             &["alone", "==", "!=", "<", ">=", "in", "not in", "in @", "== range", "&==", "&!="]
         }
         Ty::Layout => &["==", "!=", "in", "not in", "== text", "== list", "!= list"],
+        Ty::Name => &[
+            "==",
+            "!=",
+            "in",
+            "not in",
+            "== list",
+            "!= list",
+            "ends_with",
+            "ends_with list",
+            "contains",
+            "contains list",
+            "like",
+            "like list",
+        ],
     }
 }
 
@@ -52,6 +65,28 @@ const ON_BYTES: &[&str] = &[
     "==", "!=", "<", "<=", ">", ">=", "in", "not in", "in @", "not in @", "&==", "&!=", "&<", "&>",
     "&in", "&not in", "== text", "!= text", "== hex", "!= hex", "in text",
 ];
+
+/// What a rule may ask of a layer's bytes, slices of it too, and of a slice of any layer.
+const ON_LAYERS: &[&str] = &[
+    "starts_with",
+    "starts_with text",
+    "starts_with hex",
+    "ends_with",
+    "contains",
+    "contains text",
+    "contains within",
+    "== text",
+    "!= hex",
+    "in text",
+    "not in text",
+];
+const ON_SLICES: &[&str] = &["starts_with", "ends_with", "contains", "contains within"];
+
+/// Layers of which all bytes may be asked for.
+const LAYERS: &[&str] = &["l2", "l3", "l4", "payload"];
+
+/// Settings of a hook.
+const SETTINGS: &[&str] = &["dns_ports"];
 
 /// Words of actions.
 const ACTIONS: &[&str] = &[
@@ -74,6 +109,7 @@ struct Asked {
     /// Field or `bytes`, and operator.
     operators: BTreeSet<(String, String)>,
     actions: BTreeSet<String>,
+    settings: BTreeSet<String>,
 }
 
 impl Asked {
@@ -81,7 +117,8 @@ impl Asked {
         match &item.kind {
             ItemKind::Match { body, .. } => self.expr(body),
             ItemKind::Chain { rules, .. } => rules.iter().for_each(|rule| self.rule(rule)),
-            ItemKind::Hook(HookDecl { rules, defaults, .. }) => {
+            ItemKind::Hook(HookDecl { rules, defaults, props, .. }) => {
+                self.settings.extend(props.iter().map(|prop| prop.name.node.clone()));
                 rules.iter().for_each(|rule| self.rule(rule));
                 defaults.iter().flat_map(|d| &d.node).for_each(|a| self.action(a));
             }
@@ -123,8 +160,15 @@ impl Asked {
                 kinds(&rhs.node).iter().for_each(|kind| self.add(lhs, &format!("{word} {kind}")));
             }
             ExprKind::Has { lhs, any, .. } => self.add(lhs, if *any { "has any" } else { "has" }),
+            ExprKind::Text { lhs, op, rhs, within } => {
+                let word = text_word(op.node);
+                self.add(lhs, word);
+                kinds(&rhs.node).iter().for_each(|kind| self.add(lhs, &format!("{word} {kind}")));
+                if within.is_some() {
+                    self.add(lhs, &format!("{word} within"));
+                }
+            }
             ExprKind::All
-            | ExprKind::Text { .. }
             | ExprKind::Call { .. }
             | ExprKind::Chance { .. }
             | ExprKind::Whole { .. } => {}
@@ -135,7 +179,15 @@ impl Asked {
         let mask = if operand.mask.is_some() { "&" } else { "" };
         let name = match &operand.base {
             OperandBase::Field(name) => name.clone(),
-            OperandBase::Slice { .. } => "bytes".to_owned(),
+            OperandBase::Slice { layer, off, .. } => {
+                let of_layer = format!("{}[]", layer.node);
+                self.operators.insert((of_layer, format!("{mask}{operator}")));
+                if let SliceOff::Field { field, plus } = &off.node {
+                    let plus = if plus.is_some() { "+N" } else { "" };
+                    self.operators.insert((format!("[FIELD{plus}]"), field.clone()));
+                }
+                "bytes".to_owned()
+            }
             OperandBase::Tuple(_) => return,
         };
         self.operators.insert((name, format!("{mask}{operator}")));
@@ -147,8 +199,17 @@ impl Asked {
         fields.any(|f| self.operators.contains(&(f.name.to_owned(), operator.to_owned())))
     }
 
-    fn of_bytes(&self, operator: &str) -> bool {
-        self.operators.contains(&("bytes".to_owned(), operator.to_owned()))
+    fn of(&self, operand: &str, operator: &str) -> bool {
+        self.operators.contains(&(operand.to_owned(), operator.to_owned()))
+    }
+}
+
+fn text_word(op: TextOp) -> &'static str {
+    match op {
+        TextOp::StartsWith => "starts_with",
+        TextOp::EndsWith => "ends_with",
+        TextOp::Contains => "contains",
+        TextOp::Like => "like",
     }
 }
 
@@ -189,15 +250,43 @@ fn every_operator_of_every_type_has_a_case() {
         Ty::Presence,
         Ty::Option,
         Ty::Layout,
+        Ty::Name,
     ];
     let mut missing = Vec::new();
     for ty in types {
         let without = operators(ty).iter().filter(|op| !asked.of_type(ty, op));
         missing.extend(without.map(|op| format!("{ty:?} {op}")));
     }
-    let without = ON_BYTES.iter().filter(|op| !asked.of_bytes(op));
-    missing.extend(without.map(|op| format!("bytes {op}")));
+    let of_slices = LAYERS.iter().map(|layer| format!("{layer}[]"));
+    let asked_of = [("bytes".to_owned(), ON_BYTES)]
+        .into_iter()
+        .chain(LAYERS.iter().map(|layer| ((*layer).to_owned(), ON_LAYERS)))
+        .chain(of_slices.map(|slice| (slice, &ON_SLICES[..1])))
+        .chain([("payload[]".to_owned(), ON_SLICES), ("payload[]".to_owned(), ON_BYTES)]);
+    for (operand, operators) in asked_of {
+        let without = operators.iter().filter(|op| !asked.of(&operand, op));
+        missing.extend(without.map(|op| format!("{operand} {op}")));
+    }
     assert!(missing.is_empty(), "no case asks for: {missing:#?}");
+}
+
+#[test]
+fn offsets_are_fields_of_every_header_in_a_case() {
+    let asked = asked();
+    let offsets = ["ip.hdr_len", "tcp.hdr_len", "udp.len", "ttl", "ip.frag_off"];
+    let missing: Vec<_> = offsets
+        .iter()
+        .filter(|field| !asked.of("[FIELD]", field) && !asked.of("[FIELD+N]", field))
+        .collect();
+    assert!(missing.is_empty(), "no case begins at: {missing:?}");
+    assert!(asked.of("[FIELD]", "tcp.hdr_len") && asked.of("[FIELD+N]", "tcp.hdr_len"));
+}
+
+#[test]
+fn every_setting_of_a_hook_has_a_case() {
+    let asked = asked();
+    let missing: Vec<_> = SETTINGS.iter().filter(|s| !asked.settings.contains(**s)).collect();
+    assert!(missing.is_empty(), "no case sets: {missing:?}");
 }
 
 #[test]
@@ -237,7 +326,7 @@ fn every_field_has_a_case() {
 /// Rules that hold for no packet of the zoo, or for all of them, say little of their field.
 #[test]
 fn every_field_is_there_in_a_packet_and_absent_in_another() {
-    let packets = zoo::packets();
+    let packets = zoo::everything();
     let mut wrong = Vec::new();
     for field in FIELDS {
         // There, whatever it is; of mere presences and bits, set.

@@ -107,6 +107,15 @@ impl Checker<'_> {
             let diag = errors::no_order(op.span, "`tcp.opts`", "a list of options");
             return self.diags.none(diag);
         }
+        if target.want.is_none() && matches!(value.node, Val::Bytes(_)) {
+            match &target.operand {
+                Operand::Bytes { .. } => {
+                    return self.diags.none(errors::bytes_order(op.span));
+                }
+                Operand::Name => return self.diags.none(errors::name_order(op.span)),
+                Operand::Field { .. } => {}
+            }
+        }
         let want = self.numeric_want(target, value)?;
         let ordered = match want.kind {
             super::want::Kind::Number | super::want::Kind::Port => true,

@@ -45,10 +45,12 @@ fn sent_bytes(labels: &[Vec<u8>]) -> usize {
 /// A whole name; `.` is the root and has no labels.
 pub(super) fn labels(pattern: &Pattern) -> Result<Vec<Vec<u8>>, String> {
     let text = text(pattern)?;
-    if text == b"." {
-        return Ok(Vec::new());
+    match text.as_slice() {
+        b"." => Ok(Vec::new()),
+        [] => Err("there is nothing in it; the root is `.`".to_owned()),
+        [b'.', ..] => Err("it begins with a dot; `ends_with` takes one".to_owned()),
+        text => checked(split(text)),
     }
-    checked(split(&text))
 }
 
 /// The last labels of a name; a dot in front asks for at least one before them.

@@ -141,6 +141,13 @@ pub(crate) fn name_twice(name: &Name, sort: &str, first: Span) -> Diag {
         .help("give one of them another name")
 }
 
+pub(crate) fn setting_twice(name: &Name, first: Span) -> Diag {
+    Diag::error("E0106", name.span, format!("`{}` stands here twice", shown(&name.node)))
+        .label("again")
+        .other(first, "the first time")
+        .help("write all values behind the first")
+}
+
 pub(crate) fn name_reserved(name: &Name, why: &str) -> Diag {
     let message = format!("the name `{}` is not to be had: {why}", shown(&name.node));
     let help = format!("write another, such as `my_{}`", shown(&name.node));

@@ -237,6 +237,11 @@ impl Checker<'_> {
 
     /// The field that says where a slice begins: a number.
     fn offset_field(&mut self, name: &str, span: Span) -> Option<&'static Field> {
+        if whole_layer(name).is_some() {
+            return self
+                .diags
+                .none(errors::slice(span, &format!("`{name}` is bytes, not a number")));
+        }
         let field = self.field(name, span)?;
         match field.ty {
             Ty::Number | Ty::Option if field.width_bits() <= 16 => Some(field),

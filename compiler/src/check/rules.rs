@@ -126,13 +126,17 @@ impl<'a> Checker<'a> {
             return Ranges::from_unsorted(DNS_PORTS.map(|port| (port.into(), port.into())).into());
         };
         if let Some(second) = written.next() {
-            self.diags.push(errors::name_twice(&second.name, "a property", prop.name.span));
+            self.diags.push(errors::setting_twice(&second.name, prop.name.span));
         }
         let want = Want::of_ports(DNS_PORTS_WORD);
         let mut ports = Vec::new();
         for value in &prop.values {
             let value = self.values.value(value, &[], &mut self.diags);
-            for element in elements(&value) {
+            let elements = elements(&value);
+            if elements.is_empty() {
+                self.diags.push(errors::list_empty(value.span));
+            }
+            for element in elements {
                 match want.piece(element, &self.diags) {
                     Ok(piece) => ports.push((piece.lo, piece.hi)),
                     Err(misfit) => misfit.into_iter().for_each(|d| self.diags.push(*d)),

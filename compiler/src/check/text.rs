@@ -25,6 +25,7 @@ impl Checker<'_> {
     ) -> Option<Pred> {
         let target = self.target(lhs, params);
         let value = self.values.value(rhs, params, &mut self.diags);
+        let within_at = within.map(|within| within.span);
         let within = within.map(|within| self.within(op, within));
         let target = target?;
         let within = match within {
@@ -34,6 +35,9 @@ impl Checker<'_> {
         let elements = elements(&value);
         if elements.is_empty() {
             return self.diags.none(errors::list_empty(value.span));
+        }
+        if let (Operand::Name, Some(_), Some(at)) = (&target.operand, &within, within_at) {
+            return self.diags.none(errors::within_bytes(at));
         }
         let mut atoms = Vec::new();
         let mut whole = true;
@@ -74,6 +78,9 @@ impl Checker<'_> {
                 self.diags.none(errors::within(within.span, "there is nothing in it"))
             }
             Some(_) => self.diags.none(errors::within(within.span, "no packet is that long")),
+            None if digits_only(word) => {
+                self.diags.none(errors::within(within.span, "no packet is that long"))
+            }
             None => self.diags.none(errors::within(within.span, "two numbers must stand here")),
         }
     }
@@ -160,4 +167,10 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Two numbers, however large.
+fn digits_only(within: &str) -> bool {
+    let digits = |end: &str| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit());
+    within.split_once("..").is_some_and(|(from, to)| digits(from) && digits(to))
 }

@@ -28,6 +28,9 @@ const VERBS: [(&str, &str); 20] = [
     ("DROP", "drop"),
 ];
 
+/// A hook's setting, whose values stand in braces.
+const SETTING: &str = "dns_ports";
+
 /// Signs that people write in place of `->`.
 const FOR_ARROW: [&str; 5] = ["=>", "=", ":", "then", "→"];
 
@@ -47,6 +50,10 @@ fn rewrite(part: Part<'_>, tokens: &[Token]) -> Option<String> {
     let slice = |start: usize, end: usize| shorten(part.source.text[start..end].trim());
     let verb = |token: &Token| VERBS.iter().find(|(word, _)| *word == text(token));
     let first = tokens.first()?;
+    if text(first) == SETTING {
+        let values = tokens.get(1)?;
+        return Some(format!("{SETTING} {{ {} }}", slice(values.start, part.end)));
+    }
     if let Some((_, verb)) = verb(first) {
         return Some(match tokens.get(1) {
             None => format!("all -> {verb}"),

@@ -60,7 +60,7 @@ pub(crate) fn like_names_only(span: Span) -> Diag {
 pub(crate) fn name_starts_with(span: Span) -> Diag {
     Diag::error("E0231", span, "a name is not asked for its beginning")
         .label("not for names")
-        .help("write `like \"www*.**\"` as labels, or `contains`")
+        .help("write `like \"www*.example.com\"`, or `contains \"www\"`")
 }
 
 pub(crate) fn within(span: Span, why: &str) -> Diag {
@@ -74,7 +74,28 @@ pub(crate) fn within_misplaced(span: Span) -> Diag {
 }
 
 pub(crate) fn bad_name(span: Span, why: &str) -> Diag {
-    Diag::error("E0233", span, format!("this is no name: {}", shown(why))).label("not a name")
+    let message = format!("this cannot be asked of a name: {}", shown(why));
+    Diag::error("E0233", span, message).label("for a name")
+}
+
+pub(crate) fn bytes_order(op: Span) -> Diag {
+    Diag::error("E0212", op, "bytes have no order: none is more or less than another")
+        .label("goes with numbers only")
+        .help("bytes that are a number have a length: `payload[0:2] < 0x1234`")
+}
+
+pub(crate) fn name_order(op: Span) -> Diag {
+    Diag::error("E0212", op, "names have no order: none is more or less than another")
+        .label("goes with numbers only")
+        .help("`dns.qname.len` and `dns.qname.labels` are numbers")
+}
+
+pub(crate) fn within_bytes(span: Span) -> Diag {
+    Diag::error("E0232", span, "`within` counts bytes of a packet, and a name is none of its own")
+        .label("not here")
+        .help(
+            "leave it out, or look for the name as it is sent: `payload contains \"\\x07example\"`",
+        )
 }
 
 pub(crate) fn name_asked(span: Span, val: &Val) -> Diag {

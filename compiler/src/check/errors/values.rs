@@ -62,9 +62,12 @@ pub(crate) fn word(span: Span, word: &str, problem: Problem) -> Diag {
         Problem::PrefixLength { .. } => ("E0206", None),
         Problem::Netmask { instead } => ("E0206", instead.map(|i| format!("write `{i}`"))),
         Problem::Address { .. } | Problem::Fraction | Problem::Negative => ("E0201", None),
-        Problem::Field => {
-            ("E0201", Some("two fields cannot be compared with each other".to_owned()))
-        }
+        Problem::Field => (
+            "E0201",
+            Some(
+                "two fields cannot be compared with each other; a text stands in quotes".to_owned(),
+            ),
+        ),
     };
     let diag = Diag::error(code, span, message).label("not a value");
     match help {
@@ -212,9 +215,9 @@ pub(crate) fn set_of_other(span: Span, name: &str, ty: &str, by: &str, asked: &s
 }
 
 pub(crate) fn slice(span: Span, why: &str) -> Diag {
-    Diag::error("E0214", span, format!("this slice cannot be: {why}"))
-        .label("out of bounds")
-        .help("`l4[OFFSET:LENGTH]`, in bytes; a length is 1 to 255")
+    Diag::error("E0214", span, format!("this slice cannot be: {why}")).label("out of bounds").help(
+        "`l4[OFFSET:LENGTH]`, in bytes: a number or a field such as `tcp.hdr_len`, and 1 to 255",
+    )
 }
 
 pub(crate) fn layer(span: Span, word: &str) -> Diag {
