@@ -4,6 +4,7 @@
 //! that lies in that header. What is left out is filled in: headers in front, what each header says of the
 //! next one, lengths, and last the checksums. What is given stays as given, right or wrong.
 
+mod dns;
 mod finish;
 mod header;
 mod mistakes;
@@ -22,6 +23,9 @@ use l4c_manifest::{HookKind, Start};
 
 /// So many headers a packet may have, entries a header, changes a `with`.
 const MAX_PARTS: usize = 64;
+
+/// The one header that is made of several parts.
+const DNS_WORD: &str = "dns";
 
 /// What values of a packet mean. The packet knows which field a value is for, its owner knows how values
 /// are written and what constants there are.
@@ -87,10 +91,14 @@ fn read_layers(
     let mut bytes = 0;
     let read = packet.layers.iter().map(|layer| {
         // Too long is too long: the rest is read for its other mistakes only.
-        let header = read_layer(layer, packet, values)?;
-        bytes += header.bytes.len();
+        let read = if layer.name.node == DNS_WORD {
+            dns::read(layer, values)?
+        } else {
+            vec![read_layer(layer, packet, values)?]
+        };
+        bytes += read.iter().map(|header| header.bytes.len()).sum::<usize>();
         if bytes <= kind.max_visible_bytes() {
-            headers.push(header);
+            headers.extend(read);
         }
         Ok(())
     });
@@ -183,6 +191,7 @@ fn complete(headers: &mut Vec<Header>, hook: HookKind, packet: &Packet) -> Resul
     if headers.first().is_none_or(|first| first.kind == Kind::Payload) {
         return Ok(());
     }
+    dns::complete(headers);
     let is_link = |header: &&Header| matches!(header.kind, Kind::Eth | Kind::Vlan);
     let link_headers = headers.iter().take_while(is_link).count();
     match headers.get(link_headers).map(|header| header.kind) {
@@ -192,8 +201,16 @@ fn complete(headers: &mut Vec<Header>, hook: HookKind, packet: &Packet) -> Resul
         Some(Kind::Arp) if hook.start() == Start::Network => {
             return Err(vec![mistakes::no_arp(packet.span, hook)]);
         }
-        Some(Kind::Arp | Kind::Eth | Kind::Vlan | Kind::Ip4 | Kind::Ip6 | Kind::Payload) | None => {
-        }
+        Some(
+            Kind::Arp
+            | Kind::Eth
+            | Kind::Vlan
+            | Kind::Ip4
+            | Kind::Ip6
+            | Kind::Dns(_)
+            | Kind::Payload,
+        )
+        | None => {}
     }
     match hook.start() {
         Start::Network => drop(headers.drain(..link_headers)),
@@ -215,6 +232,9 @@ fn change(
         headers.retain(|header| header.kind != Kind::Payload);
         headers.push(Header { bytes, ..Header::new(Kind::Payload) });
         return Ok(());
+    }
+    if name.node == dns::NAME_FIELD {
+        return dns::rename(headers, name, value, values);
     }
     names::change(headers, name, value, values)
 }

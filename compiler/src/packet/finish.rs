@@ -17,6 +17,7 @@ pub(super) fn finish(mut headers: Vec<Header>) -> Vec<u8> {
         fill(header, "ip.len", whole);
         fill(header, "ip6.len", following_bytes as u128);
         fill(header, "udp.len", whole);
+        fill(header, "dns.length", following_bytes as u128);
         following_bytes += own_bytes;
     }
     let mut behind: Vec<u8> = Vec::new();
@@ -72,6 +73,7 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         | Kind::Arp
         | Kind::Ip6
         | Kind::Ext(_)
+        | Kind::Dns(_)
         | Kind::Payload => return,
     };
     let mut data = match header.kind {
@@ -98,6 +100,7 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         | Kind::Ip4
         | Kind::Ip6
         | Kind::Ext(_)
+        | Kind::Dns(_)
         | Kind::Payload => Vec::new(),
     };
     let in_front = data.len();

@@ -13,7 +13,24 @@ pub(super) enum Kind {
     Ip6,
     Ext(Ext),
     Transport(Transport),
+    Dns(DnsPart),
     Payload,
+}
+
+/// What a DNS message is made of, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DnsPart {
+    /// Two bytes behind TCP: RFC 1035 4.2.2.
+    Length,
+    Header,
+    /// The name of the question, as it is sent.
+    Name,
+    /// Type and class.
+    Question,
+}
+
+impl DnsPart {
+    pub const ALL: [Self; 4] = [Self::Length, Self::Header, Self::Name, Self::Question];
 }
 
 /// Word in a packet, kind, bytes before anything is set.
@@ -72,6 +89,8 @@ pub(super) const FORMS: &[Form] = &[
     ("esp", Kind::Transport(Transport::Esp), &[0, 0, 1, 0, 0, 0, 0, 1]),
     // A general query of version 2.
     ("igmp", Kind::Transport(Transport::Igmp), &[0x11, 100, 0, 0, 0, 0, 0, 0]),
+    // A query of one question, recursion desired.
+    ("dns", Kind::Dns(DnsPart::Header), &[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
     ("payload", Kind::Payload, &[]),
 ];
 
@@ -97,6 +116,7 @@ impl Kind {
             | Self::Ip4
             | Self::Ip6
             | Self::Transport(_)
+            | Self::Dns(_)
             | Self::Payload => Self::Ip4,
         }
     }
@@ -110,9 +130,8 @@ impl Kind {
             Some(Self::Arp) => 0x0806,
             Some(Self::Ip4) => 0x0800,
             Some(Self::Ip6) => 0x86dd,
-            Some(Self::Eth | Self::Ext(_) | Self::Transport(_) | Self::Payload) | None => {
-                SOME_ETHER_TYPE
-            }
+            Some(Self::Eth | Self::Ext(_) | Self::Transport(_) | Self::Dns(_) | Self::Payload)
+            | None => SOME_ETHER_TYPE,
         }
     }
 
@@ -123,7 +142,7 @@ impl Kind {
             Some(Self::Transport(transport)) => transport.proto(),
             Some(Self::Ip4) => 4,
             Some(Self::Ip6) => 41,
-            Some(Self::Eth | Self::Vlan | Self::Arp | Self::Payload) => SOME_PROTO,
+            Some(Self::Eth | Self::Vlan | Self::Arp | Self::Dns(_) | Self::Payload) => SOME_PROTO,
             None if self == Self::Ip4 => SOME_PROTO,
             None => NOTHING_FOLLOWS,
         }
@@ -189,6 +208,7 @@ impl Header {
             | Kind::Vlan
             | Kind::Arp
             | Kind::Ip6
+            | Kind::Dns(_)
             | Kind::Payload => return,
         };
         if bytes > self.bytes.len() {

@@ -22,7 +22,7 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// Headers that there will be.
-const LATER: &[&str] = &["dns", "vxlan", "gue", "ipip", "ospf", "pim", "vrrp"];
+const LATER: &[&str] = &["vxlan", "gue", "ipip", "ospf", "pim", "vrrp"];
 
 pub(super) fn unknown_header(name: &Name) -> Diag {
     let word = name.node.as_str();
@@ -100,6 +100,12 @@ pub(super) fn unknown_byte(span: Span) -> Diag {
     Diag::error("E0507", span, "a packet needs every one of its bytes")
         .label("`??` is any byte")
         .help("write a byte for each `??`")
+}
+
+pub(super) fn not_a_name(span: Span, why: &str) -> Diag {
+    Diag::error("E0233", span, format!("this is no name: {why}"))
+        .label("not a name")
+        .help("write it as a text, `\"example.com\"`, or byte by byte: `hex\"03 63 6f 6d 00\"`")
 }
 
 pub(super) fn no_arp(span: Span, kind: HookKind) -> Diag {

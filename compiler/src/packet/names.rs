@@ -1,8 +1,8 @@
 //! Which bits of which header a word of a packet means.
 
-use super::Values;
-use super::header::{Header, Kind};
+use super::header::{DnsPart, Header, Kind};
 use super::mistakes;
+use super::{Values, dns};
 use crate::fields::{At, Base, Ext, FIELDS, Field, Form, PORT_PROTOS, Place, Transport, Ty, When};
 use crate::ranges::max_value;
 use l4c_grammar::{Diag, Name, S, Value};
@@ -68,6 +68,15 @@ static EXTRA: &[Field] = rows! {
     "igmp.checksum" Number [When::Header(Transport::Igmp), Transport, 16, 16] "checksum as sent";
 };
 
+/// Parts of DNS messages: a length is there behind TCP.
+static DNS: &[Field] = rows! {
+    "dns.length" Number [When::Payload(Transport::Tcp), Transport, 0, 16] "bytes of the message";
+    "dns.response" Bit [When::Dns, Dns, 16, 1] "a response";
+    "dns.z" Bit [When::Dns, Dns, 25, 1] "reserved";
+    "dns.ad" Bit [When::Dns, Dns, 26, 1] "authentic data";
+    "dns.cd" Bit [When::Dns, Dns, 27, 1] "checking disabled";
+};
+
 /// `payload(N)`
 static PAYLOAD: &[Field] = rows! {
     "payload" Number [When::Always, Net, 0, 16] "number of bytes";
@@ -90,6 +99,11 @@ fn lies_in(when: When, kind: Kind) -> bool {
         When::Header(transport) => kind == Kind::Transport(transport),
         When::Form(form) => kind == Kind::Transport(form.transport),
         When::Ext(ext) => kind == Kind::Ext(ext),
+        When::Payload(transport) => {
+            kind == Kind::Dns(DnsPart::Length) && transport == Transport::Tcp
+        }
+        When::Dns => kind == Kind::Dns(DnsPart::Header),
+        When::Question => kind == Kind::Dns(DnsPart::Question),
         When::Always
         | When::TypeIp4
         | When::TypeIp6
@@ -98,10 +112,7 @@ fn lies_in(when: When, kind: Kind) -> bool {
         | When::TcpOption(_)
         | When::Proto
         | When::ProtoIs(_)
-        | When::Payload(_)
-        | When::Dns
         | When::DnsResponse(_)
-        | When::Question
         | When::Frag
         | When::Unparsed => false,
     }
@@ -134,7 +145,7 @@ fn place_in(field: &'static Field, header: &Header) -> Option<(&'static Field, P
 }
 
 fn rows() -> impl Iterator<Item = &'static Field> {
-    EXTRA.iter().chain(FIELDS)
+    EXTRA.iter().chain(DNS).chain(FIELDS)
 }
 
 /// The row that `word` means inside a header written `header`.
@@ -159,10 +170,29 @@ pub(super) fn announce(header: &mut Header, layer: &Name, word: &str) {
     }
 }
 
+/// Does a word in parentheses mean bits of this header?
+pub(super) fn has(header: &Header, layer: &Name, word: &str) -> bool {
+    find(&layer.node, header, word).is_some()
+}
+
 /// Words that may stand in a header written `header`.
 pub(super) fn words(header: &str, kind: Kind) -> Vec<&'static str> {
+    let kinds = match kind {
+        Kind::Dns(_) => DnsPart::ALL.map(Kind::Dns).to_vec(),
+        Kind::Eth
+        | Kind::Vlan
+        | Kind::Arp
+        | Kind::Ip4
+        | Kind::Ip6
+        | Kind::Ext(_)
+        | Kind::Transport(_)
+        | Kind::Payload => vec![kind],
+    };
     let mut words: Vec<_> = rows()
-        .filter(|field| place_in(field, &Header::new(kind)).is_some())
+        .filter(|field| {
+            field.name == dns::NAME_FIELD && matches!(kind, Kind::Dns(_))
+                || kinds.iter().any(|&kind| place_in(field, &Header::new(kind)).is_some())
+        })
         .map(|field| {
             field.name.strip_prefix(header).and_then(|f| f.strip_prefix('.')).unwrap_or(field.name)
         })
@@ -296,7 +326,8 @@ pub(super) fn change(
     value: &S<Value>,
     values: &dyn Values,
 ) -> Result<(), Vec<Diag>> {
-    let Some(field) = FIELDS.iter().chain(EXTRA).find(|field| field.name == name.node) else {
+    let mut known = DNS.iter().chain(FIELDS).chain(EXTRA);
+    let Some(field) = known.find(|field| field.name == name.node) else {
         return Err(vec![mistakes::unknown_change(name, FIELDS.iter().map(|field| field.name))]);
     };
     if field.name == "eth.type" {
