@@ -5,12 +5,14 @@
 //! and packets draw their values from one small [`pool`](Pool), else no packet would meet a rule that asks
 //! for it.
 
+mod carried;
 mod frames;
 mod pool;
 mod rules;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod trial;
 
 pub use frames::frames;

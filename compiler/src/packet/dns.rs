@@ -99,7 +99,9 @@ fn name_bytes(value: &S<Value>, values: &dyn Values) -> Result<Vec<u8>, Vec<Diag
         | Value::List(_)
         | Value::Tuple(_)
         | Value::SetRef(_)
-        | Value::Flags(_) => return Err(vec![mistakes::not_a_name(value.span, "no text")]),
+        | Value::Flags(_) => {
+            return Err(vec![mistakes::not_a_name(value.span, "a text must stand here")]);
+        }
     };
     sent(&text).map_err(|why| vec![mistakes::not_a_name(value.span, why)])
 }

@@ -1,6 +1,7 @@
 //! Random packets: built, taken from the zoo, then cut, padded and damaged.
 
 use super::Script;
+use super::carried;
 use super::pool::{Pool, pick};
 use crate::zoo::Packet;
 use crate::zoo::extension::{
@@ -104,6 +105,9 @@ impl Maker {
     }
 
     fn data(&mut self) -> Vec<u8> {
+        if self.chance(40) {
+            return carried::texts(&mut self.rng, &self.pool);
+        }
         let long = self.rng.random_range(0..200);
         let longer = self.rng.random_range(0..3600);
         let bytes = pick(&mut self.rng, &[0, 1, 9, 20, 20, long, long, longer]);
@@ -117,7 +121,12 @@ impl Maker {
 
     /// Behind `ip`, something of protocol `proto`.
     fn transport(&mut self, ip: Ip, proto: u8) -> Vec<u8> {
-        let ((sport, dport), data) = (self.ports(), self.data());
+        let (mut ports, mut data) = (self.ports(), self.data());
+        if matches!(proto, 6 | 17) && self.chance(40) {
+            data = carried::message(&mut self.rng, &self.pool, proto == 6);
+            ports = carried::ports(&mut self.rng, ports);
+        }
+        let (sport, dport) = ports;
         match proto {
             6 => {
                 let (flags, seq, ack) = (self.rng.random::<u8>(), self.number(), self.number());

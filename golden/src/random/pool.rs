@@ -17,7 +17,14 @@ pub struct Pool {
     pub macs: Vec<u64>,
     /// Numbers of any field, cut to its width where they are used.
     pub numbers: Vec<u64>,
+    /// Bytes that payloads carry.
+    pub texts: Vec<Vec<u8>>,
+    /// Names that DNS asks for, by labels; the root has none.
+    pub names: Vec<Vec<Label>>,
 }
+
+/// A label without its length.
+pub(super) type Label = Vec<u8>;
 
 const PORTS: [u16; 10] = [0, 22, 53, 54, 80, 443, 1023, 1024, 8080, 65535];
 const ADDR4: [u32; 7] =
@@ -34,6 +41,44 @@ const ADDR6: [u128; 7] = [
 const MACS: [u64; 4] = [0, 0x0200_0000_0001, 0x0200_0000_0002, 0xffff_ffff_ffff];
 const NUMBERS: [u64; 16] =
     [0, 1, 2, 5, 6, 8, 17, 20, 63, 64, 100, 127, 255, 0x1234, 0xffff, 0xffff_ffff];
+
+const TEXTS: [&[u8]; 9] = [
+    b"GET ",
+    b"needle",
+    b"a",
+    b"\x00\x01\xff\x7f",
+    b"Host: example.com\r\n",
+    b"nnnnneedle",
+    b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+    b"User-Agent: something that takes more than one guard of sixty-four bytes, and then some more of it",
+    b"\x07example\x03com\x00",
+];
+const NAMES: [&[&[u8]]; 10] = [
+    &[],
+    &[b"com"],
+    &[b"example", b"com"],
+    &[b"www", b"example", b"com"],
+    &[b"a", b"b", b"c", b"example", b"net"],
+    &[b"notexample", b"com"],
+    &[b"x", b"x", b"x", b"x", b"x", b"x", b"x", b"x", b"x", b"org"],
+    &[b"abababababababababababababababababababababababababababababababa", b"test"],
+    &[b"_ldap", b"_tcp", b"a-b-c", b"test"],
+    &[b"b\xc3\xbc[a", b"exam\x00ple"],
+];
+
+fn text(rng: &mut StdRng) -> Vec<u8> {
+    let len = rng.random_range(1..100);
+    (0..len).map(|_| pick(rng, b"abA\0")).collect()
+}
+
+fn name(rng: &mut StdRng) -> Vec<Label> {
+    let labels = rng.random_range(1..6);
+    let label = |rng: &mut StdRng| {
+        let len = rng.random_range(1..12);
+        (0..len).map(|_| pick(rng, b"abx1-_")).collect()
+    };
+    (0..labels).map(|_| label(rng)).collect()
+}
 
 /// Some of the usual values, and some that nobody thought of.
 fn some<T: Copy>(
@@ -55,13 +100,21 @@ impl Pool {
         let near = |rng: &mut StdRng| {
             ADDR6[2] ^ u128::from(rng.random::<u16>()) << rng.random_range(0..112)
         };
-        Self {
+        let owned = |list: &[&[u8]]| list.iter().map(|text| text.to_vec()).collect::<Vec<_>>();
+        let mut pool = Self {
             ports: some(rng, &PORTS, 4, |rng| rng.random()),
             addr4: some(rng, &ADDR4, 4, |rng| 0x0a00_0000 | rng.random_range(0..0x0100_0000)),
             addr6: some(rng, &ADDR6, 4, near),
             macs: some(rng, &MACS, 3, |rng| rng.random_range(0..1 << 48)),
             numbers: some(rng, &NUMBERS, 8, |rng| rng.random()),
-        }
+            texts: Vec::new(),
+            names: Vec::new(),
+        };
+        pool.texts = TEXTS.choose_multiple(rng, 4).map(|text| text.to_vec()).collect();
+        pool.texts.extend([text(rng), text(rng)]);
+        pool.names = NAMES.choose_multiple(rng, 3).map(|labels| owned(labels)).collect();
+        pool.names.extend([name(rng), name(rng)]);
+        pool
     }
 }
 

@@ -41,6 +41,10 @@ pub fn text(script: &Script) -> String {
         writer.line("}");
     }
     writer.line("hook xdp random {");
+    if script.default / 5 % 3 == 0 {
+        let (first, second) = (writer.pool.ports[0], writer.pool.ports[1]);
+        writer.line(&format!("    dns_ports {{ 53, 5300-5350, {first}, {second} }}"));
+    }
     script.rules.iter().for_each(|seeds| writer.rule(seeds, None));
     let defaults =
         ["", "default pass", "default drop", "default count left, drop", "default shadow drop"];

@@ -42,19 +42,32 @@ const USUAL: &[(&str, &[u64])] = &[
     ("ip6.len", &[0, 8, 20, 40, 60]),
     ("vlan.pcp", &[0, 1, 7]),
     ("vlan2.pcp", &[0, 1, 7]),
+    ("tcp.payload_len", &[0, 1, 9, 20, 31, 100]),
+    ("dns.opcode", &[0, 1, 5]),
+    ("dns.rcode", &[0, 3, 15]),
+    ("dns.qdcount", &[0, 1, 2, 256]),
+    ("dns.ancount", &[0, 1, 2, 258]),
+    ("dns.nscount", &[0, 1, 2, 258]),
+    ("dns.arcount", &[0, 1, 2, 258]),
+    ("dns.qname.len", &[0, 1, 3, 11, 15, 63, 68, 253]),
+    ("dns.qname.labels", &[0, 1, 2, 3, 5, 10, 127]),
+    ("dns.qtype", &[0, 1, 28, 252, 255, 65535]),
+    ("dns.qclass", &[1, 3, 255]),
 ];
 
 impl Source<'_> {
-    fn chance(&mut self, percent: u32) -> bool {
+    pub fn chance(&mut self, percent: u32) -> bool {
         self.rng.random_ratio(percent, 100)
     }
 
     /// One question.
     pub fn term(&mut self) -> String {
         match self.rng.random_range(0..100) {
-            0..12 => self.bytes(),
-            12..16 => self.named(),
-            16..18 => "all".to_owned(),
+            0..8 => self.bytes(),
+            8..20 => self.text(),
+            20..24 => self.name("dns.qname"),
+            24..28 => self.named(),
+            28..30 => "all".to_owned(),
             _ => {
                 let field = loop {
                     let field = &FIELDS[self.rng.random_range(0..FIELDS.len())];
@@ -85,7 +98,7 @@ impl Source<'_> {
             Ty::Flags => self.of_flags(field),
             Ty::Addr | Ty::Addr4 | Ty::Addr6 => self.of_address(name, field.ty),
             Ty::Mac => self.of_mac(name),
-            Ty::Name => format!("{name} == \"example.com\""),
+            Ty::Name => self.name(name),
             Ty::Option if self.chance(30) => name.to_owned(),
             Ty::Number | Ty::Port | Ty::Option => self.of_number(field),
             Ty::Layout => self.of_layout(name),
