@@ -113,7 +113,7 @@ impl Checker<'_> {
                     return self.diags.none(errors::bytes_order(op.span));
                 }
                 Operand::Name => return self.diags.none(errors::name_order(op.span)),
-                Operand::Field { .. } => {}
+                Operand::Field { .. } | Operand::Window(_) => {}
             }
         }
         let want = self.numeric_want(target, value)?;
