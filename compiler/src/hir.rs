@@ -175,6 +175,8 @@ pub enum Operand {
     Field {
         /// Its row.
         field: &'static Field,
+        /// Of the packet inside a tunnel.
+        inner: bool,
         /// Bits kept.
         mask: Option<u128>,
     },

@@ -160,8 +160,10 @@ fn relation(negated: bool) -> &'static str {
 
 fn operand_text(operand: &Operand) -> String {
     match operand {
-        Operand::Field { field, mask: None } => field.name.to_owned(),
-        Operand::Field { field, mask: Some(mask) } => format!("{} & {mask:#x}", field.name),
+        Operand::Field { field, inner, mask: None } => field.shown(*inner).into_owned(),
+        Operand::Field { field, inner, mask: Some(mask) } => {
+            format!("{} & {mask:#x}", field.shown(*inner))
+        }
         Operand::Bytes { slice, mask } => {
             let mask = mask.map(|m| format!(" & {m:#x}")).unwrap_or_default();
             format!("{}{mask}", slice.text())

@@ -113,10 +113,12 @@ impl<'p> Reference<'p> {
 
     fn run(&self, bytes: &[u8], steps: Option<Vec<Step>>) -> (Judgement, Option<Vec<Step>>) {
         let packet = Dissected::new(bytes, self.start, self.dns_ports);
+        let inner = packet.inner();
         let mut run = Run {
             question: Question {
                 policy: self.policy,
                 packet: &packet,
+                inner: inner.as_ref(),
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),

@@ -93,7 +93,9 @@ fn asks_for_tag(pred: &Pred) -> bool {
         Pred::And(list) | Pred::Or(list) => list.iter().any(asks_for_tag),
         Pred::Atom(atom) => match &atom.operand {
             Operand::Bytes { .. } | Operand::Name | Operand::Window(_) => false,
-            Operand::Field { field, .. } => {
+            // Nobody takes tags out of frames inside a tunnel.
+            Operand::Field { inner: true, .. } => false,
+            Operand::Field { field, inner: false, .. } => {
                 field.places.iter().any(|place| matches!(place.when, When::Tag1 | When::Tag2))
             }
         },

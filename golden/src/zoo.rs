@@ -17,6 +17,7 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod tunnel;
 
 /// A packet of the zoo, an Ethernet frame without its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,7 @@ pub fn packets() -> Vec<Packet> {
     ip6::add(&mut zoo);
     transport::add(&mut zoo);
     carried::add(&mut zoo);
+    tunnel::add(&mut zoo);
     cut::add(&mut zoo);
     sizes::add(&mut zoo);
     options::add(&mut zoo);

@@ -21,7 +21,7 @@ fn field_is(name: &str, value: u128) -> Pred {
     let field = Field::find(name).expect("the field exists");
     let values = field.places.iter().map(|_| Ranges::one(value)).collect();
     Pred::Atom(Atom {
-        operand: Operand::Field { field, mask: None },
+        operand: Operand::Field { field, inner: false, mask: None },
         test: AtomTest::In { values, negated: false },
         span: SPAN,
     })

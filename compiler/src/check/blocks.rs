@@ -204,7 +204,7 @@ impl packet::Values for Values<'_> {
     fn number(&self, value: &S<Value>, field: &'static Field) -> Result<u128, Vec<Diag>> {
         let mut diags = Diags::default();
         let val = self.value(value, &[], &mut diags);
-        let Some(want) = Want::of_field(field) else {
+        let Some(want) = Want::of_field(field, false) else {
             return Err(vec![errors::presence_compared(value.span, field.name)]);
         };
         want.number(&val, &diags).map_err(|misfit| {

@@ -77,14 +77,14 @@ impl Checker<'_> {
         params: Params<'_>,
     ) -> Option<Pred> {
         let target = self.target(lhs, params)?;
-        let Operand::Field { field, mask: None } = target.operand else {
+        let Operand::Field { field, inner, mask: None } = target.operand else {
             return self.diags.none(errors::has_flags(target.span));
         };
         let want = target.want.as_ref().filter(|_| field.ty == Ty::Flags);
         let Some(want) = want else { return self.diags.none(errors::has_flags(target.span)) };
         let value = ast::spanned(Val::Flags(flags.to_vec()), span);
         let bits = want.number(&value, &self.diags).map_err(|m| self.report(m)).ok()?;
-        let operand = Operand::Field { field, mask: Some(bits) };
+        let operand = Operand::Field { field, inner, mask: Some(bits) };
         let values = vec![Ranges::one(if any { 0 } else { bits }); field.places.len()];
         self.atom(operand, AtomTest::In { values, negated: any }, span)
     }
@@ -151,7 +151,9 @@ impl Checker<'_> {
             return Some(want.clone());
         }
         let diag = match &target.operand {
-            Operand::Field { field, .. } => errors::presence_compared(target.span, field.name),
+            Operand::Field { field, inner, .. } => {
+                errors::presence_compared(target.span, &field.shown(*inner))
+            }
             Operand::Bytes { slice, .. } => match slice.len_bytes {
                 Some(len) => errors::bytes_number(value.span, len, value.node.words()),
                 None => errors::text_compared(value.span, &value.node),
@@ -171,10 +173,10 @@ impl Checker<'_> {
         negated: bool,
         span: Span,
     ) -> Option<Pred> {
-        if let (Operand::Field { field, .. }, None) = (&target.operand, &target.want)
+        if let (Operand::Field { field, inner, .. }, None) = (&target.operand, &target.want)
             && !is_layout(target)
         {
-            return self.diags.none(errors::presence_compared(target.span, field.name));
+            return self.diags.none(errors::presence_compared(target.span, &field.shown(*inner)));
         }
         let elements = elements(value);
         if elements.is_empty() {
@@ -300,7 +302,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<Pred> {
         let possible = match &target.operand {
-            Operand::Field { field, mask } => field_possible(field, *mask, &values),
+            Operand::Field { field, mask, .. } => field_possible(field, *mask, &values),
             Operand::Bytes { mask, .. } => {
                 let width = widths(&target.operand)[0];
                 possible(&values[0], mask.map(u128::from), width)

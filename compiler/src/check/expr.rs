@@ -252,16 +252,17 @@ impl<'a> Checker<'a> {
             return self.named_match(index, name, span, depth);
         }
         let target = self.target(operand, params)?;
-        let Operand::Field { field, mask } = target.operand else {
+        let Operand::Field { field, inner, mask } = target.operand else {
             return self.diags.none(errors::number_alone(span, self.sources.text(span)));
         };
+        let name = field.shown(inner);
         match field.ty {
             Ty::Bit | Ty::Presence | Ty::Option if mask.is_none() => {
-                self.atom(Operand::Field { field, mask }, AtomTest::Present, span)
+                self.atom(Operand::Field { field, inner, mask }, AtomTest::Present, span)
             }
             Ty::Flags => {
-                let text = if mask.is_some() { self.sources.text(span) } else { field.name };
-                self.diags.none(errors::flags_alone(span, text, field.name))
+                let text = if mask.is_some() { self.sources.text(span) } else { &name };
+                self.diags.none(errors::flags_alone(span, text, &name))
             }
             Ty::Bit
             | Ty::Presence
@@ -274,7 +275,7 @@ impl<'a> Checker<'a> {
             | Ty::Addr
             | Ty::Mac
             | Ty::Name => {
-                let text = if mask.is_some() { self.sources.text(span) } else { field.name };
+                let text = if mask.is_some() { self.sources.text(span) } else { &name };
                 self.diags.none(errors::number_alone(span, text))
             }
         }

@@ -3,7 +3,7 @@
 use super::diags::Diags;
 use super::words::is_name;
 use super::{errors, unsupported};
-use crate::fields::FIELDS;
+use crate::fields::{FIELDS, INNER};
 use l4c_grammar::{
     Expr, File, HookDecl, Item, ItemKind, Name, Rule, S, SetDecl, Span, TestDecl, Value,
 };
@@ -216,6 +216,7 @@ fn reserved(name: &str) -> Option<&'static str> {
         Some("it is a word of the language")
     } else if FIELDS.iter().any(|f| first_word(f.name))
         || LAYERS.contains(&name)
+        || INNER.strip_suffix('.') == Some(name)
         || unsupported::is_first_word(name)
     {
         Some("it is a protocol or the first word of a field")

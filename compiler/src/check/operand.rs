@@ -6,7 +6,7 @@ use super::unsupported;
 use super::value::Params;
 use super::want::{Family, Want};
 use super::{Checker, words};
-use crate::fields::{FIELDS, Field, Ty, When};
+use crate::fields::{FIELDS, Field, INNER, Ty, When};
 use crate::hir::{Layer, Operand, Slice};
 use l4c_grammar::{self as ast, OperandBase, S, SliceOff, Span, Value};
 use l4c_manifest::{HookKind, Start};
@@ -71,6 +71,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("ether.dst", "eth.dst"),
     ("ether.type", "eth.type"),
     ("fragment", "frag"),
+    ("inner", "inner.ip"),
 ];
 
 impl Checker<'_> {
@@ -84,7 +85,7 @@ impl Checker<'_> {
                 if let Some(layer) = whole_layer(name) {
                     return self.whole_layer(layer, operand);
                 }
-                let field = self.field(name, operand.span)?;
+                let (field, inner) = self.row(name, operand.span)?;
                 if field.ty == Ty::Name {
                     if let Some(mask) = &operand.mask {
                         return self.diags.none(errors::mask_misplaced(mask.span, field.name));
@@ -96,15 +97,16 @@ impl Checker<'_> {
                         span: operand.span,
                     });
                 }
-                let want = Want::of_field(field);
+                let want = Want::of_field(field, inner);
                 let (mask, mask_family) = match &operand.mask {
                     Some(mask) => {
-                        let (mask, family) = self.mask(mask, want.as_ref(), field.name, params)?;
+                        let (mask, family) =
+                            self.mask(mask, want.as_ref(), &field.shown(inner), params)?;
                         (Some(mask), family)
                     }
                     None => (None, None),
                 };
-                let operand_hir = Operand::Field { field, mask };
+                let operand_hir = Operand::Field { field, inner, mask };
                 Some(Target { operand: operand_hir, want, mask_family, span: operand.span })
             }
             OperandBase::Slice { layer, off, len } => {
@@ -130,21 +132,22 @@ impl Checker<'_> {
         Some(field)
     }
 
-    fn no_field(&self, name: &str, span: Span) -> ast::Diag {
+    pub(super) fn no_field(&self, name: &str, span: Span) -> ast::Diag {
         if unsupported::is_field(name) {
             return unsupported::at(span, &format!("`{}`", errors::shown(name)));
         }
         if let Some(symbol) = self.values.names.find(name) {
             return errors::wrong_sort(span, name, symbol, "a field");
         }
-        let alias = ALIASES.iter().find(|(theirs, _)| *theirs == name).map(|&(_, ours)| ours);
-        let like = || {
-            let rows = FIELDS.iter().map(|f| f.name);
-            nearest(name, rows, &self.diags).map(str::to_owned)
-        };
-        let like = alias.map(str::to_owned).or_else(like);
+        let like = self.like_field(name).map(str::to_owned);
         let like = like.or_else(|| self.values.names.like(name, Sort::Match, &self.diags));
         errors::unknown_field(span, name, like)
+    }
+
+    /// The row that was meant by `name`, if one is like it.
+    pub(super) fn like_field(&self, name: &str) -> Option<&'static str> {
+        let alias = ALIASES.iter().find(|(theirs, _)| *theirs == name).map(|&(_, ours)| ours);
+        alias.or_else(|| nearest(name, FIELDS.iter().map(|f| f.name), &self.diags))
     }
 
     /// The number behind `&`, and its family if it is an address.
@@ -214,6 +217,10 @@ impl Checker<'_> {
     fn layer(&mut self, layer: &ast::Name) -> Option<Layer> {
         match whole_layer(&layer.node) {
             Some(found) => self.seen_layer(found, layer.span),
+            None if inner_layer(&layer.node) => {
+                let what = format!("`{}`", layer.node);
+                self.diags.none(unsupported::at(layer.span, &what))
+            }
             None => self.diags.none(errors::layer(layer.span, &layer.node)),
         }
     }
@@ -242,7 +249,10 @@ impl Checker<'_> {
                 .diags
                 .none(errors::slice(span, &format!("`{name}` is bytes, not a number")));
         }
-        let field = self.field(name, span)?;
+        let (field, inner) = self.row(name, span)?;
+        if inner {
+            return self.diags.none(unsupported::at(span, "`inner.` in an offset"));
+        }
         match field.ty {
             Ty::Number | Ty::Option if field.width_bits() <= 16 => Some(field),
             Ty::Number
@@ -277,8 +287,13 @@ impl Checker<'_> {
 }
 
 /// The layer that a word names.
-fn whole_layer(word: &str) -> Option<Layer> {
+pub(super) fn whole_layer(word: &str) -> Option<Layer> {
     [Layer::L2, Layer::L3, Layer::L4, Layer::Payload].into_iter().find(|layer| layer.name() == word)
+}
+
+/// Bytes of the packet inside a tunnel.
+fn inner_layer(word: &str) -> bool {
+    word.strip_prefix(INNER).is_some_and(|behind| whole_layer(behind).is_some())
 }
 
 /// True for what only a hook with a link header can see.

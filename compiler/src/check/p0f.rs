@@ -91,7 +91,7 @@ impl Checker<'_> {
         if !negated {
             return Some(listed);
         }
-        let there = Operand::Field { field, mask: None };
+        let there = Operand::Field { field, inner: false, mask: None };
         let there = self.atom(there, AtomTest::Present, span)?;
         Some(Pred::And(vec![there, Pred::Not(Box::new(listed))]))
     }
@@ -135,7 +135,7 @@ impl Checker<'_> {
         let field = Field::find(name).expect("these are rows of the table");
         let values = vec![values; field.places.len()];
         self.atom(
-            Operand::Field { field, mask: None },
+            Operand::Field { field, inner: false, mask: None },
             AtomTest::In { values, negated: false },
             span,
         )

@@ -6,9 +6,6 @@ use l4c_grammar::{Diag, Name, Span};
 /// Fields that are not there yet.
 const FIELDS: &[&str] = &["iface", "rx_queue", "mark", "cpu"];
 
-/// First words under which every field is still missing.
-const GROUPS: &[&str] = &["inner"];
-
 /// Actions that are not there yet.
 pub(crate) const ACTIONS: &[&str] =
     &["reject", "redirect", "syncookie", "truncate", "add", "del", "mark"];
@@ -34,11 +31,10 @@ pub(crate) fn standard_library(name: &Name) -> Diag {
 
 /// True if `name` is a field of the language that is not there yet.
 pub(crate) fn is_field(name: &str) -> bool {
-    let first = name.split('.').next().unwrap_or(name);
-    FIELDS.contains(&name) || GROUPS.contains(&first)
+    FIELDS.contains(&name)
 }
 
 /// True if `name` is the first word of a field that is not there yet.
 pub(crate) fn is_first_word(name: &str) -> bool {
-    GROUPS.contains(&name) || FIELDS.contains(&name)
+    FIELDS.contains(&name)
 }

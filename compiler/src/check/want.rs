@@ -78,7 +78,7 @@ fn spelled(name: &str, word: &str) -> bool {
 
 impl Want {
     /// What a field asks; `None` for one that has no value but its presence.
-    pub(crate) fn of_field(field: &Field) -> Option<Self> {
+    pub(crate) fn of_field(field: &Field, inner: bool) -> Option<Self> {
         let kind = match field.ty {
             Ty::Number | Ty::Bit | Ty::Option => Kind::Number,
             Ty::Port => Kind::Port,
@@ -90,7 +90,7 @@ impl Want {
             Ty::Presence | Ty::Name | Ty::Layout => return None,
         };
         let max = field.places.iter().map(place_max).max().unwrap_or(0);
-        let by = format!("`{}`", field.name);
+        let by = format!("`{}`", field.shown(inner));
         Some(Self { kind, max, names: field.names, by, many: true })
     }
 

@@ -3,9 +3,11 @@
 //! The checker, the lowering, the reference evaluator, the test packets, the errors and the reference
 //! page all read [`FIELDS`]. Adding a header field is adding a row.
 
+mod inner;
 mod options;
 mod table;
 
+pub use inner::{GUE_PORT, INNER, VXLAN_PORTS};
 pub use options::TcpOption;
 pub use table::FIELDS;
 

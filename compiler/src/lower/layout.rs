@@ -37,6 +37,9 @@ pub const PORTS: u64 = 1 << 19;
 pub const L3: u64 = 1 << 20;
 /// The walk over extension headers ended at a later fragment.
 pub const LATER: u64 = 1 << 21;
+/// A whole Ethernet header stands in front of what the word tells of. Said of frames inside tunnels only, whose
+/// network header's place is then where it would begin, even if [`L3`] is not set.
+pub const LINK: u64 = 1 << 22;
 /// Bits 24–29: extension headers met, in the order of [`Ext::ALL`].
 const EXT_SHIFT: u32 = 24;
 /// Bits 32–46: offset of the transport header, in bytes.
@@ -44,10 +47,10 @@ pub const L4_SHIFT: u64 = 32;
 /// Offsets of the transport header that the word can hold. More than any packet that a program is shown,
 /// and little enough for the verifier (`MAX_PACKET_OFF` is 0xffff).
 pub const L4_MASK: u64 = 0x7fff;
-/// Bits 48–55: offset of the network header, in bytes.
+/// Bits 48–62: offset of the network header, in bytes.
 pub const L3_SHIFT: u64 = 48;
 /// Offsets of the network header that the word can hold.
-pub const L3_MASK: u64 = 0xff;
+pub const L3_MASK: u64 = 0x7fff;
 
 /// The bit of an extension header.
 pub fn ext_bit(ext: Ext) -> u64 {

@@ -8,11 +8,13 @@
 //! edge_c0_web(layout, len)  a chain; its runs are edge_c0_web_r0 … when it has several
 //! edge_sample(slot, …)      hands packets to whoever listens, by chance
 //! edge_walk, edge_step      the way over IPv6 extension headers
+//! edge_inner                the layout word of the packet inside a tunnel
 //! edge_lens, edge_question  where the payload and a DNS question lie, for the lengths word
 //! edge_find0 …              looks for a pattern in a window
 //! ```
 //!
-//! `len` is the packet's length, or the lengths word (see `lens`) if some rule asks for payload or DNS.
+//! `len` is the packet's length, or the lengths word (see `lens`) if some rule asks for payload or DNS. Where a
+//! rule asks for the packet inside a tunnel, functions of rules take its layout word too.
 //!
 //! Every function of rules returns an *outcome*: `GO_ON` (no rule decided), `LEAVE` (leave this
 //! list), or a decision: `(slot + 1) << 32 | code`, `slot` being the counter of the rule that decided and
@@ -33,7 +35,9 @@ mod pred;
 mod rules;
 mod search;
 mod tables;
+mod tunnel;
 mod value;
+mod walk;
 
 use crate::hir::{ChainId, CounterId, Glob, Hook, HookId, Pattern, Policy};
 use crate::plan::Plan;
@@ -63,6 +67,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
     let report = report::rules(policy, hook);
     let counters = report::counters(policy, hook);
     let needs = Needs::of(report.iter().map(|line| line.rule(policy, hook)));
+    let inside = Needs::inside(report.iter().map(|line| line.rule(policy, hook)));
     let mut lines = PrimaryMap::new();
     let mut rules = HashMap::new();
     for (slot, row) in report.iter().enumerate() {
@@ -75,6 +80,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         hook,
         shadow,
         needs,
+        inside,
         made: Made::new(policy, hook),
         names: Names { rules, counters: named, chains: HashMap::new(), sampler: None },
     };
@@ -94,6 +100,8 @@ struct Lowering<'p> {
     hook: HookId,
     shadow: bool,
     needs: Needs,
+    /// Of the packet inside a tunnel.
+    inside: Needs,
     made: Made<'p>,
     names: Names,
 }
@@ -157,10 +165,33 @@ struct FuncBuilder<'b, 'p> {
     pkt_len: Value,
     l3_off: Value,
     l4_off: Value,
+    /// What a function of rules is called with.
+    args: Vec<Value>,
+    /// The packet inside a tunnel, if some rule asks for it.
+    inner: Option<Headers>,
+    /// `layout`, `l3_off` and `l4_off` are those of the packet inside a tunnel.
+    inside: bool,
+}
+
+/// A packet's layout word, and the offsets in it.
+#[derive(Clone, Copy)]
+struct Headers {
+    layout: Value,
+    l3_off: Value,
+    l4_off: Value,
+}
+
+impl Headers {
+    fn of(b: &mut Builder<'_>, layout: Value) -> Self {
+        let shifted = b.binary_imm(BinOp::Shr, layout, L3_SHIFT);
+        let l3_off = b.binary_imm(BinOp::And, shifted, L3_MASK);
+        let l4_off = parse::transport_off(b, layout);
+        Self { layout, l3_off, l4_off }
+    }
 }
 
 impl<'b, 'p> FuncBuilder<'b, 'p> {
-    /// A builder in the entry block of a new function `(layout, lens)`.
+    /// A builder in the entry block of a new function `(layout, lens)` or `(layout, lens, inner)`.
     fn new(
         func: &'b mut Function,
         policy: &'p Policy,
@@ -168,15 +199,34 @@ impl<'b, 'p> FuncBuilder<'b, 'p> {
         names: &'b Names,
         needs: Needs,
     ) -> Self {
-        let mut b = Builder::new(func, 2);
-        let [layout, lens] = [0, 1].map(|i| b.func.params()[i]);
+        let mut b = Builder::new(func, rule_params(needs));
+        let args = b.func.params().to_vec();
+        let [layout, lens] = [args[0], args[1]];
         let pkt_len =
             if needs.payload { b.binary_imm(BinOp::And, lens, PKT_LEN_MASK) } else { lens };
-        let shifted = b.binary_imm(BinOp::Shr, layout, L3_SHIFT);
-        let l3_off = b.binary_imm(BinOp::And, shifted, L3_MASK);
-        let l4_off = parse::transport_off(&mut b, layout);
-        Self { b, policy, made, names, layout, lens, pkt_len, l3_off, l4_off }
+        let Headers { layout, l3_off, l4_off } = Headers::of(&mut b, layout);
+        let inner = args.get(2).map(|&word| Headers::of(&mut b, word));
+        let inside = false;
+        Self { b, policy, made, names, layout, lens, pkt_len, l3_off, l4_off, args, inner, inside }
     }
+
+    /// Builds what asks the packet inside a tunnel.
+    fn inside(&mut self, inner: Headers, build: impl FnOnce(&mut Self)) {
+        let outer = Headers { layout: self.layout, l3_off: self.l3_off, l4_off: self.l4_off };
+        self.ask_of(inner, true);
+        build(self);
+        self.ask_of(outer, false);
+    }
+
+    fn ask_of(&mut self, headers: Headers, inside: bool) {
+        Headers { layout: self.layout, l3_off: self.l3_off, l4_off: self.l4_off } = headers;
+        self.inside = inside;
+    }
+}
+
+/// Numbers that a function of rules takes.
+fn rule_params(needs: Needs) -> usize {
+    if needs.inner { 3 } else { 2 }
 }
 
 impl Lowering<'_> {
@@ -205,8 +255,18 @@ impl Lowering<'_> {
     fn walk(&mut self, hook: &str) -> Option<Func> {
         let funcs = &mut self.made.funcs;
         self.needs.transport.then(|| {
-            let step = funcs.push(parse::step_function(&format!("{hook}_step")));
-            funcs.push(parse::walk_function(&format!("{hook}_walk"), step))
+            let step = funcs.push(walk::step_function(&format!("{hook}_step")));
+            funcs.push(walk::walk_function(&format!("{hook}_walk"), step))
+        })
+    }
+
+    /// The function that makes the layout word of the packet inside a tunnel, if any rule asks for it.
+    fn inner(&mut self, hook: &str, walk: Option<Func>) -> Option<Func> {
+        let name = format!("{hook}_inner");
+        let inside = self.inside;
+        self.needs.inner.then(|| {
+            let walk = walk.filter(|_| inside.transport);
+            self.made.funcs.push(tunnel::inner_function(&name, inside, walk))
         })
     }
 
@@ -229,6 +289,7 @@ impl Lowering<'_> {
 
     fn entry(&mut self, name: &str, runs: &[Func]) -> Func {
         let (walk, make_lens) = (self.walk(name), self.lens(name));
+        let make_inner = self.inner(name, walk);
         let needs = self.needs;
         let hook = &self.policy.hooks[self.hook];
         let (default_slot, default_line) = self.names.rules[&(None, hook.rules.len())];
@@ -250,7 +311,9 @@ impl Lowering<'_> {
                 Some(func) => b.call(func, vec![layout, pkt_len]),
                 None => pkt_len,
             };
-            ask_runs(&mut b, runs, &[layout, lens], (decided, default));
+            let inner = make_inner.map(|func| b.call(func, vec![layout, pkt_len]));
+            let words: Vec<Value> = [layout, lens].into_iter().chain(inner).collect();
+            ask_runs(&mut b, runs, &words, (decided, default));
         }
         b.switch_to(default);
         effects::effects(&mut b, &self.names, &hook.default, default_slot, pkt_len);

@@ -20,6 +20,8 @@ pub struct Needs {
     pub dns: bool,
     /// Its first question.
     pub question: bool,
+    /// Anything of the packet inside a tunnel.
+    pub inner: bool,
 }
 
 impl Needs {
@@ -27,22 +29,40 @@ impl Needs {
     pub fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
         let mut needs = Self::default();
         for rule in rules {
-            needs.add_pred(&rule.pred);
+            needs.add_pred(&rule.pred, false);
         }
         needs
     }
 
-    fn add_pred(&mut self, pred: &Pred) {
+    /// What they need of the packet inside a tunnel.
+    pub fn inside<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
+        let mut needs = Self::default();
+        for rule in rules {
+            needs.add_pred(&rule.pred, true);
+        }
+        needs
+    }
+
+    fn add_pred(&mut self, pred: &Pred, inside: bool) {
         match pred {
             Pred::Const(_) => {}
+            Pred::Atom(atom) if inside => {
+                if let Operand::Field { field, inner: true, .. } = atom.operand {
+                    self.add_field(field);
+                }
+            }
             Pred::Atom(atom) => self.add_atom(atom),
-            Pred::Not(inner) => self.add_pred(inner),
-            Pred::And(list) | Pred::Or(list) => list.iter().for_each(|p| self.add_pred(p)),
+            Pred::Not(negated) => self.add_pred(negated, inside),
+            Pred::And(list) | Pred::Or(list) => {
+                list.iter().for_each(|p| self.add_pred(p, inside));
+            }
         }
     }
 
     fn add_atom(&mut self, atom: &Atom) {
         match &atom.operand {
+            // A transport may be a tunnel's.
+            Operand::Field { inner: true, .. } => (self.transport, self.inner) = (true, true),
             Operand::Bytes { slice, .. } => {
                 match slice.layer {
                     Layer::L4 => self.transport = true,
@@ -53,7 +73,7 @@ impl Needs {
             }
             Operand::Window(_) => self.transport = true,
             Operand::Name => self.add_when(When::Question),
-            Operand::Field { field, .. } => self.add_field(field),
+            Operand::Field { field, inner: false, .. } => self.add_field(field),
         }
     }
 

@@ -1,15 +1,17 @@
 //! Reading the headers: the entry function's first half, which makes the layout word.
 
 use super::layout::{
-    FRAG, IP4, IP6, KNOWN, L3, L3_SHIFT, L4, L4_MASK, L4_SHIFT, LATER, PORTS, PROTO_MASK, TAG1,
-    TAG2, TYPE_ARP, TYPE_IP4, TYPE_IP6, UNPARSED, ext_bit,
+    FRAG, IP4, IP6, KNOWN, L3, L3_SHIFT, L4, L4_MASK, L4_SHIFT, LINK, PORTS, PROTO_MASK, TAG1,
+    TAG2, TYPE_ARP, TYPE_IP4, TYPE_IP6, UNPARSED,
 };
 use super::needs::Needs;
-use crate::fields::{Ext, MAX_EXT_HEADERS, TAG_TYPES, Transport};
-use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
+use super::walk::branch_if_ext;
+use crate::fields::{TAG_TYPES, Transport};
+use l4c_ir::{BinOp, Block, Builder, Cond, Func, Value, Width};
 use l4c_manifest::Start;
 
-const ETH_BYTES: u64 = 14;
+/// Bytes of an Ethernet header.
+pub(super) const ETH_BYTES: u64 = 14;
 const TAG_BYTES: u64 = 4;
 
 /// Where the reading of a packet's headers ends, each with the layout word in a block's parameter.
@@ -25,9 +27,11 @@ pub struct Read {
 
 /// Appends the reading of a packet's headers.
 pub struct HeaderReader<'b, 'f> {
-    b: &'b mut Builder<'f>,
+    pub(super) b: &'b mut Builder<'f>,
     pkt_len: Value,
     needs: Needs,
+    /// Where the Ethernet header begins, if not at byte 0.
+    pub(super) frame: Option<Value>,
     /// Takes the layout word.
     done: Block,
     /// Takes a layout word whose transport has not been looked at.
@@ -51,16 +55,20 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         walk: Option<Func>,
         common: bool,
     ) -> Read {
+        let mut reader = Self::open(b, pkt_len, needs, walk);
         let mut takes_word = || {
-            let block = b.new_block();
-            b.func.add_param(block);
+            let block = reader.b.new_block();
+            reader.b.func.add_param(block);
             block
         };
-        let [done, transport] = [(); 2].map(|()| takes_word());
         let common = common.then(|| (takes_word(), takes_word()));
-        let mut reader = HeaderReader { b, pkt_len, needs, done, transport, walk, common };
+        reader.common = common;
+        let (done, transport) = (reader.done, reader.transport);
         match start {
-            Start::Link => reader.link(),
+            Start::Link => {
+                let net = reader.link();
+                reader.network_block(net);
+            }
             Start::Network => reader.network_start(),
         }
         reader.transport_block(transport);
@@ -69,6 +77,27 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             reader.transport_block(transport);
         }
         Read { any: done, common: common.map(|(done, _)| done) }
+    }
+
+    /// A reader that has appended nothing yet.
+    pub(super) fn open(
+        b: &'b mut Builder<'f>,
+        pkt_len: Value,
+        needs: Needs,
+        walk: Option<Func>,
+    ) -> Self {
+        let done = b.new_block();
+        b.func.add_param(done);
+        let transport = b.new_block();
+        b.func.add_param(transport);
+        HeaderReader { b, pkt_len, needs, frame: None, done, transport, walk, common: None }
+    }
+
+    /// Appends the rest; returns the layout word in the block that the builder then stands in.
+    pub(super) fn close(mut self) -> Value {
+        self.transport_block(self.transport);
+        self.b.switch_to(self.done);
+        self.b.func.blocks[self.done].params[0]
     }
 
     fn finish(&mut self, word: Word) {
@@ -97,15 +126,48 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         block
     }
 
-    /// Ethernet and up to two tags; each number of tags hands its constant offset to the network part.
-    fn link(&mut self) {
+    /// The offset `behind_bytes` behind the frame's first byte.
+    fn frame_off(&mut self, behind_bytes: u64) -> Value {
+        match self.frame {
+            None => self.b.iconst(behind_bytes),
+            Some(frame) if behind_bytes == 0 => frame,
+            Some(frame) => self.b.binary_imm(BinOp::Add, frame, behind_bytes),
+        }
+    }
+
+    /// The word that holds `bits` and that the network header begins, or would, `behind_bytes` behind the
+    /// frame's first byte.
+    fn frame_word(&mut self, bits: u64, behind_bytes: u64) -> Word {
+        if self.frame.is_none() {
+            let place = if bits & L3 == 0 { 0 } else { behind_bytes << L3_SHIFT };
+            return self.b.iconst(bits | place);
+        }
+        let off = self.frame_off(behind_bytes);
+        let place = self.b.binary_imm(BinOp::Shl, off, L3_SHIFT);
+        self.b.binary_imm(BinOp::Or, place, bits | LINK)
+    }
+
+    /// A block that finishes with [`Self::frame_word`].
+    fn frame_end(&mut self, bits: u64, behind_bytes: u64) -> Block {
+        let here = self.b.block();
+        let block = self.b.new_block();
+        self.b.switch_to(block);
+        let word = self.frame_word(bits, behind_bytes);
+        self.finish(word);
+        self.b.switch_to(here);
+        block
+    }
+
+    /// Ethernet and up to two tags; each number of tags hands its offset to the block that is returned, which
+    /// [`Self::network`] fills.
+    pub(super) fn link(&mut self) -> Block {
         let cut = self.finish_block(None, UNPARSED);
-        let zero = self.b.iconst(0);
-        let eth = self.b.guard(zero, 14, cut);
+        let start = self.frame_off(0);
+        let eth = self.b.guard(start, 14, cut);
         let net = self.b.new_block();
-        let word = self.b.func.add_param(net);
-        let off = self.b.func.add_param(net);
-        let ether_type = self.b.func.add_param(net);
+        for _ in ["word", "off", "ether_type"] {
+            self.b.func.add_param(net);
+        }
 
         let mut found = self.b.load_be(eth, 12, Width::B2);
         for (tags, bits) in [(0u64, 0u64), (1, TAG1)] {
@@ -114,34 +176,31 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             let plain = self.b.new_block();
             self.branch_if_one_of(found, &TAG_TYPES.map(u64::from), tagged, plain);
             self.b.switch_to(plain);
-            let word = bits | L3 | (here << L3_SHIFT);
             if let (0, Some(common)) = (tags, self.common) {
                 // With numbers for offsets, and its own way on for IPv4.
-                let [word, off] = [word, here].map(|n| self.b.iconst(n));
+                let [word, off] = [L3 | (here << L3_SHIFT), here].map(|n| self.b.iconst(n));
                 self.network(word, off, found, Some(common));
             } else {
-                self.go_to_network(net, word, here, found);
+                self.go_to_network(net, bits, here, found);
             }
             self.b.switch_to(tagged);
-            let cut = self.finish_block(None, bits | UNPARSED);
-            let at = self.b.iconst(here);
+            let cut = self.frame_end(bits | UNPARSED, here);
+            let at = self.frame_off(here);
             let tag = self.b.guard(at, 4, cut);
             found = self.b.load_be(tag, 2, Width::B2);
         }
         let (here, bits) = (ETH_BYTES + 2 * TAG_BYTES, TAG1 | TAG2);
         let plain = self.b.new_block();
-        let third = self.finish_block(None, bits | UNPARSED);
+        let third = self.frame_end(bits | UNPARSED, here);
         self.branch_if_one_of(found, &TAG_TYPES.map(u64::from), third, plain);
         self.b.switch_to(plain);
-        self.go_to_network(net, bits | L3 | (here << L3_SHIFT), here, found);
-
-        self.b.switch_to(net);
-        self.network(word, off, ether_type, None);
+        self.go_to_network(net, bits, here, found);
+        net
     }
 
-    fn go_to_network(&mut self, net: Block, word: u64, off: u64, ether_type: Value) {
-        let word = self.b.iconst(word);
-        let off = self.b.iconst(off);
+    fn go_to_network(&mut self, net: Block, bits: u64, behind_bytes: u64, ether_type: Value) {
+        let word = self.frame_word(bits | L3, behind_bytes);
+        let off = self.frame_off(behind_bytes);
         self.b.jump(net, vec![word, off, ether_type]);
     }
 
@@ -153,6 +212,13 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
                 self.b.switch_to(next);
             }
         }
+    }
+
+    /// Fills `net`, which takes a layout word, the network header's offset and the EtherType in front of it.
+    pub(super) fn network_block(&mut self, net: Block) {
+        self.b.switch_to(net);
+        let [word, off, ether_type] = [0, 1, 2].map(|i| self.b.func.blocks[net].params[i]);
+        self.network(word, off, ether_type, None);
     }
 
     /// `ip4_ends`: where IPv4 goes that is found good, without a look at the transport and with one.
@@ -388,134 +454,4 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
 pub fn transport_off(b: &mut Builder<'_>, word: Value) -> Value {
     let shifted = b.binary_imm(BinOp::Shr, word, L4_SHIFT);
     b.binary_imm(BinOp::And, shifted, L4_MASK)
-}
-
-/// Is `next` an extension header that is walked?
-fn branch_if_ext(b: &mut Builder<'_>, next: Value, yes: Block, no: Block) {
-    let small = Ext::ALL.iter().filter(|e| e.proto() < 64).fold(0u64, |m, e| m | (1 << e.proto()));
-    let [low, high] = [(); 2].map(|()| b.new_block());
-    b.br_imm(Cond::Lt, next, 64, low, high);
-    b.switch_to(high);
-    b.br_imm(Cond::Eq, next, u64::from(Ext::Mobility.proto()), yes, no);
-    b.switch_to(low);
-    let mask = b.iconst(small);
-    let shifted = b.binary(BinOp::Shr, mask, next);
-    let bit = b.binary_imm(BinOp::And, shifted, 1);
-    b.br_imm(Cond::Ne, bit, 0, yes, no);
-}
-
-/// The function that walks over extension headers: `walk(word, pkt_len) -> word`. In `word` the protocol
-/// is the header to look at and the transport offset its place; on return they are the transport's. If
-/// the walk ends badly the result is [`UNPARSED`] and knows no protocol.
-///
-/// Each step is a call of `step`: inline, the kernel's verifier would follow every sequence of header
-/// kinds (six to the eighth); a function it verifies once.
-pub fn walk_function(name: &str, step: Func) -> Function {
-    let mut func = Function::new(name);
-    let mut b = Builder::new(&mut func, 2);
-    let [mut word, pkt_len] = [0, 1].map(|i| b.func.params()[i]);
-    let good = b.new_block();
-    let good_word = b.func.add_param(good);
-    let bad = b.new_block();
-    let bad_word = b.func.add_param(bad);
-    for round in 0..=MAX_EXT_HEADERS {
-        let next = b.binary_imm(BinOp::And, word, PROTO_MASK);
-        let [again, end, more] = [(); 3].map(|()| b.new_block());
-        branch_if_ext(&mut b, next, again, end);
-        b.switch_to(end);
-        b.jump(good, vec![word]);
-        b.switch_to(again);
-        if round == MAX_EXT_HEADERS {
-            b.jump(bad, vec![word]);
-            break;
-        }
-        let walked = b.call(step, vec![word, pkt_len]);
-        let [failed, later, not_failed] = [(); 3].map(|()| b.new_block());
-        let unparsed = b.binary_imm(BinOp::And, walked, UNPARSED);
-        b.br_imm(Cond::Ne, unparsed, 0, failed, not_failed);
-        b.switch_to(failed);
-        b.jump(bad, vec![walked]);
-        b.switch_to(not_failed);
-        let ended = b.binary_imm(BinOp::And, walked, LATER);
-        b.br_imm(Cond::Ne, ended, 0, later, more);
-        b.switch_to(later);
-        let known = b.binary_imm(BinOp::Or, walked, KNOWN);
-        b.ret(known);
-        b.switch_to(more);
-        word = walked;
-    }
-    b.switch_to(good);
-    let found = b.binary_imm(BinOp::Or, good_word, KNOWN | L4);
-    b.ret(found);
-    b.switch_to(bad);
-    let cleared = b.binary_imm(BinOp::And, bad_word, !PROTO_MASK);
-    let result = b.binary_imm(BinOp::Or, cleared, UNPARSED);
-    b.ret(result);
-    func
-}
-
-/// One step of the walk: `step(word, pkt_len) -> word`, past one extension header.
-pub fn step_function(name: &str) -> Function {
-    let mut func = Function::new(name);
-    let mut b = Builder::new(&mut func, 2);
-    let [word, pkt_len] = [0, 1].map(|i| b.func.params()[i]);
-    let cut = b.new_block();
-    let off = transport_off(&mut b, word);
-    let ptr = b.guard(off, 8, cut);
-    let next = b.load(ptr, 0, Width::B1);
-    let len_field = b.load(ptr, 1, Width::B1);
-    let kind = b.binary_imm(BinOp::And, word, PROTO_MASK);
-    let past = b.new_block();
-    let bytes = b.func.add_param(past);
-    let bits = b.func.add_param(past);
-    let kinds = [Ext::HopByHop, Ext::Routing, Ext::DstOpts, Ext::Mobility, Ext::Auth];
-    for ext in kinds {
-        let [hit, miss] = [(); 2].map(|()| b.new_block());
-        b.br_imm(Cond::Eq, kind, u64::from(ext.proto()), hit, miss);
-        b.switch_to(hit);
-        // RFC 8200 4.2: units of 8 bytes, the first not counted; RFC 4302 2.2: units of 4, two not counted.
-        let (unit_shift, not_counted) = if ext == Ext::Auth { (2, 2) } else { (3, 1) };
-        let units = b.binary_imm(BinOp::Add, len_field, not_counted);
-        let bytes = b.binary_imm(BinOp::Shl, units, unit_shift);
-        let bits = b.iconst(ext_bit(ext));
-        b.jump(past, vec![bytes, bits]);
-        b.switch_to(miss);
-    }
-    fragment_step(&mut b, ptr, past);
-
-    b.switch_to(past);
-    let end = b.binary(BinOp::Add, off, bytes);
-    let [inside, fits] = [(); 2].map(|()| b.new_block());
-    b.br(Cond::Gt, end, pkt_len, cut, inside);
-    b.switch_to(inside);
-    b.br_imm(Cond::Gt, end, L4_MASK, cut, fits);
-    b.switch_to(fits);
-    let kept = b.binary_imm(BinOp::And, word, !(PROTO_MASK | (L4_MASK << L4_SHIFT)));
-    let at = b.binary_imm(BinOp::Shl, end, L4_SHIFT);
-    let mut result = b.binary(BinOp::Or, kept, at);
-    result = b.binary(BinOp::Or, result, next);
-    result = b.binary(BinOp::Or, result, bits);
-    b.ret(result);
-    b.switch_to(cut);
-    let failed = b.binary_imm(BinOp::Or, word, UNPARSED);
-    b.ret(failed);
-    func
-}
-
-/// The fragment header, the only kind left: RFC 8200 4.5.
-fn fragment_step(b: &mut Builder<'_>, ptr: Value, past: Block) {
-    let field = b.load_be(ptr, 2, Width::B2);
-    let eight = b.iconst(8);
-    let bit = ext_bit(Ext::Fragment);
-    let [later, first, more, atomic] = [(); 4].map(|()| b.new_block());
-    let offset = b.binary_imm(BinOp::And, field, 0xfff8);
-    b.br_imm(Cond::Ne, offset, 0, later, first);
-    for (block, bits) in [(later, bit | FRAG | LATER), (more, bit | FRAG), (atomic, bit)] {
-        b.switch_to(block);
-        let bits = b.iconst(bits);
-        b.jump(past, vec![eight, bits]);
-    }
-    b.switch_to(first);
-    let mf = b.binary_imm(BinOp::And, field, 1);
-    b.br_imm(Cond::Ne, mf, 0, more, atomic);
 }

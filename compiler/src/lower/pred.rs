@@ -1,10 +1,11 @@
 //! Predicates become control flow: each ends in one of two blocks, and has no value of its own.
 
 use super::FuncBuilder;
-use super::layout::{self, L3, PROTO_MASK};
+use super::layout::{self, L3, LINK, PROTO_MASK, TAG1, TAG2};
 use super::lens::{DNS, END_SHIFT, OFF_MASK};
+use super::parse::ETH_BYTES;
 use super::value::{Bits, Extract};
-use crate::fields::{At, Base, DNS_HEADER_BYTES, Form, Info, Place, Ty, When};
+use crate::fields::{At, Base, DNS_HEADER_BYTES, Field, Form, Info, Place, Ty, When};
 use crate::hir::{Atom, AtomTest, Operand, Pred, SetId};
 use crate::ranges::{Ranges, max_value};
 use l4c_ir::{BinOp, Block, Cond, Value, Width};
@@ -41,15 +42,15 @@ impl FuncBuilder<'_, '_> {
 
     fn atom(&mut self, atom: &Atom, yes: Block, no: Block) {
         match &atom.operand {
-            Operand::Field { field, mask } => {
-                for (i, place) in field.places.iter().enumerate() {
-                    let next = self.b.new_block();
-                    let is_bit = field.ty == Ty::Bit;
-                    self.place(place, i, *mask, is_bit, &atom.test, yes, next);
-                    self.b.switch_to(next);
-                }
-                self.b.jump(no, Vec::new());
+            Operand::Field { field, inner: false, mask } => {
+                self.field(field, *mask, &atom.test, yes, no);
             }
+            Operand::Field { field, inner: true, mask } => match self.inner {
+                Some(inner) => {
+                    self.inside(inner, |f| f.field(field, *mask, &atom.test, yes, no));
+                }
+                None => self.b.jump(no, Vec::new()),
+            },
             Operand::Bytes { slice, mask } => self.bytes_atom(slice, *mask, &atom.test, yes, no),
             Operand::Window(multiple) => self.window(multiple, yes, no),
             Operand::Name => match &atom.test {
@@ -64,6 +65,16 @@ impl FuncBuilder<'_, '_> {
                 | AtomTest::Contains { .. } => self.b.jump(no, Vec::new()),
             },
         }
+    }
+
+    fn field(&mut self, field: &Field, mask: Option<u128>, test: &AtomTest, yes: Block, no: Block) {
+        for (i, place) in field.places.iter().enumerate() {
+            let next = self.b.new_block();
+            let is_bit = field.ty == Ty::Bit;
+            self.place(place, i, mask, is_bit, test, yes, next);
+            self.b.switch_to(next);
+        }
+        self.b.jump(no, Vec::new());
     }
 
     /// Goes on only where `layout & mask == want`.
@@ -128,6 +139,8 @@ impl FuncBuilder<'_, '_> {
                 self.the_name(no);
             }
             When::Ip4Options => self.ip4_options(no),
+            // A hook sees a link header or none: only tunnels have to be asked.
+            When::Link if self.inside => self.require(LINK, LINK, no),
             When::Always
             | When::Link
             | When::Tag1
@@ -198,11 +211,27 @@ impl FuncBuilder<'_, '_> {
         }
     }
 
+    /// Offset of the link header: inside a tunnel, in front of what stands behind it and its tags.
+    fn link_off(&mut self) -> Value {
+        if !self.inside {
+            return self.b.iconst(0);
+        }
+        let mut off = self.b.binary_imm(BinOp::Sub, self.l3_off, ETH_BYTES);
+        for tag in [TAG1, TAG2] {
+            let bit = self.b.binary_imm(BinOp::And, self.layout, tag);
+            // A tag has four bytes.
+            let shift = u64::from(tag.trailing_zeros() - 2);
+            let tag_bytes = self.b.binary_imm(BinOp::Shr, bit, shift);
+            off = self.b.binary(BinOp::Sub, off, tag_bytes);
+        }
+        off
+    }
+
     /// Guards the header that a place lies in.
     fn header(&mut self, when: When, base: Base, no: Block) -> Header {
         let len_bytes = layout::header_bytes(when);
         let (off, len_bytes, before_bits) = match (base, when) {
-            (Base::Link, _) => (self.b.iconst(0), len_bytes, 0),
+            (Base::Link, _) => (self.link_off(), len_bytes, 0),
             // The EtherType: two bytes before whatever stands behind it.
             (Base::Net, When::Link) => {
                 self.require(L3, L3, no);

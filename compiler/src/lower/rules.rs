@@ -1,7 +1,7 @@
 //! Lists of rules as functions.
 
 use super::effects::effects;
-use super::{FuncBuilder, GO_ON, LEAVE, Lowering};
+use super::{FuncBuilder, GO_ON, LEAVE, Lowering, rule_params};
 use crate::hir::{ChainId, Rule, Steer};
 use crate::plan::Run;
 use l4c_ir::{Block, Builder, Cond, Func, Function};
@@ -50,7 +50,7 @@ impl Lowering<'_> {
             .collect();
         let line = self.names.rules.get(&(Some(chain), 0)).map(|&(_, line)| line);
         let mut func = Function::new(base);
-        let mut b = Builder::new(&mut func, 2);
+        let mut b = Builder::new(&mut func, rule_params(self.needs));
         b.set_line(line);
         let args = b.func.params().to_vec();
         for func in funcs {
@@ -123,14 +123,14 @@ impl FuncBuilder<'_, '_> {
         let leave = if leaves { LEAVE } else { GO_ON };
         match steer {
             Some(Steer::Jump(chain)) => {
-                let outcome = self.b.call(self.names.chains[&chain], vec![self.layout, self.lens]);
+                let outcome = self.b.call(self.names.chains[&chain], self.args.clone());
                 let decided = self.b.new_block();
                 self.b.br_imm(Cond::Ne, outcome, GO_ON, decided, next);
                 self.b.switch_to(decided);
                 self.b.ret(outcome);
             }
             Some(Steer::Goto(chain)) => {
-                let outcome = self.b.call(self.names.chains[&chain], vec![self.layout, self.lens]);
+                let outcome = self.b.call(self.names.chains[&chain], self.args.clone());
                 let [decided, through] = [(); 2].map(|()| self.b.new_block());
                 self.b.br_imm(Cond::Ne, outcome, GO_ON, decided, through);
                 self.b.switch_to(decided);

@@ -19,7 +19,11 @@ fn field(name: &str, values: &[Ranges]) -> Pred {
     } else {
         AtomTest::In { values: values.to_vec(), negated: false }
     };
-    Pred::Atom(Atom { operand: Operand::Field { field, mask: None }, test, span: Span::default() })
+    Pred::Atom(Atom {
+        operand: Operand::Field { field, inner: false, mask: None },
+        test,
+        span: Span::default(),
+    })
 }
 
 fn slice(layer: Layer, off_bytes: u32, want: &[u8]) -> Pred {

@@ -3,6 +3,8 @@
 //! Guarantees: never reads outside the packet, never panics, and every question of [`When`] has an answer.
 //! It knows nothing of rules.
 
+mod tunnel;
+
 use super::dns::DnsMessage;
 use crate::fields::{
     At, Base, DNS_HEADER_BYTES, Ext, Info, MAX_EXT_HEADERS, MAX_TAGS, PORT_PROTOS, Place,
@@ -72,7 +74,20 @@ impl<'p> Dissected<'p> {
     /// that DNS is spoken on.
     #[must_use]
     pub fn new(bytes: &'p [u8], start: Start, dns_ports: &Ranges) -> Self {
-        let mut packet = Self {
+        let mut packet = Self::unread(bytes);
+        match start {
+            Start::Link => packet.read_link(),
+            Start::Network => packet.read_version(),
+        }
+        packet.read_network();
+        packet.read_transport();
+        packet.dns = packet.find_dns(dns_ports);
+        packet
+    }
+
+    /// Nothing is known.
+    fn unread(bytes: &'p [u8]) -> Self {
+        Self {
             bytes,
             link: false,
             tags: 0,
@@ -91,20 +106,17 @@ impl<'p> Dissected<'p> {
             payload: None,
             dns: None,
             unparsed: false,
-        };
-        match start {
-            Start::Link => packet.read_link(),
-            Start::Network => packet.read_version(),
         }
-        match packet.announced {
-            Some(Announced::Ip4) => packet.read_ip4(),
-            Some(Announced::Ip6) => packet.read_ip6(),
-            Some(Announced::Arp) => packet.read_arp(),
+    }
+
+    /// The header that was announced, and for IP what is between it and the transport.
+    fn read_network(&mut self) {
+        match self.announced {
+            Some(Announced::Ip4) => self.read_ip4(),
+            Some(Announced::Ip6) => self.read_ip6(),
+            Some(Announced::Arp) => self.read_arp(),
             None => {}
         }
-        packet.read_transport();
-        packet.dns = packet.find_dns(dns_ports);
-        packet
     }
 
     /// The DNS message that a UDP datagram is, or a TCP segment holds whole.

@@ -11,6 +11,8 @@ use crate::ranges::Ranges;
 pub(super) struct Question<'q, 'p> {
     pub policy: &'q Policy,
     pub packet: &'q Dissected<'p>,
+    /// The packet inside, if it is a tunnel's.
+    pub inner: Option<&'q Dissected<'p>>,
     /// What was read so far, if somebody wants to know.
     pub reads: Option<Vec<Read>>,
 }
@@ -29,9 +31,11 @@ impl Question<'_, '_> {
 
     fn atom(&mut self, atom: &Atom) -> bool {
         match &atom.operand {
-            Operand::Field { field, mask } => {
-                self.note_field(field);
-                self.field(field, mask.unwrap_or(u128::MAX), &atom.test)
+            Operand::Field { field, inner, mask } => {
+                let packet = if *inner { self.inner } else { Some(self.packet) };
+                self.note_field(field, *inner, packet);
+                let mask = mask.unwrap_or(u128::MAX);
+                packet.is_some_and(|packet| self.field(packet, field, mask, &atom.test))
             }
             Operand::Window(multiple) => self.window(multiple),
             Operand::Name => {
@@ -65,20 +69,19 @@ impl Question<'_, '_> {
         }
     }
 
-    fn note_field(&mut self, field: &Field) {
-        let packet = self.packet;
+    fn note_field(&mut self, field: &Field, inner: bool, packet: Option<&Dissected<'_>>) {
         if let Some(reads) = &mut self.reads {
             let value = field.places.iter().find_map(|place| {
-                packet.value(place).map(|n| field_value(field, place.width_bits(), n))
+                packet?.value(place).map(|n| field_value(field, place.width_bits(), n))
             });
-            reads.push(Read { field: field.name.to_owned(), value });
+            reads.push(Read { field: field.shown(inner).into_owned(), value });
         }
     }
 
     /// Any place that is there and answers yes.
-    fn field(&self, field: &Field, mask: u128, test: &AtomTest) -> bool {
+    fn field(&self, packet: &Dissected<'_>, field: &Field, mask: u128, test: &AtomTest) -> bool {
         field.places.iter().enumerate().any(|(nth, place)| {
-            let Some(value) = self.packet.value(place).map(|value| value & mask) else {
+            let Some(value) = packet.value(place).map(|value| value & mask) else {
                 return false;
             };
             match test {

@@ -132,7 +132,11 @@ fn joined(list: &[Pred], class: Class, decides: Known) -> Known {
 }
 
 fn atom_answer(atom: &Atom, class: Class) -> Known {
-    let Operand::Field { field, mask } = &atom.operand else { return Known::Unknown };
+    let Operand::Field { field, inner, mask } = &atom.operand else { return Known::Unknown };
+    if *inner {
+        // Neither is a tunnel.
+        return Known::False;
+    }
     let mut any = Known::False;
     for (n, place) in field.places.iter().enumerate() {
         let here = match is_there(place.when, class) {

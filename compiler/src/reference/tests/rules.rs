@@ -62,7 +62,7 @@ fn atom(operand: Operand, test: AtomTest) -> Pred {
 
 fn field(name: &str, mask: Option<u128>, test: AtomTest) -> Pred {
     let field = Field::find(name).unwrap_or_else(|| panic!("no row {name}"));
-    atom(Operand::Field { field, mask }, test)
+    atom(Operand::Field { field, inner: false, mask }, test)
 }
 
 fn bytes(layer: Layer, off_bytes: u32, len_bytes: u32, test: AtomTest) -> Pred {
