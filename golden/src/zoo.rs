@@ -19,6 +19,8 @@ mod tests;
 mod transport;
 mod tunnel;
 
+pub use tunnel::{TUNNELS, Tunnel};
+
 /// A packet of the zoo, an Ethernet frame without its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {

@@ -3,7 +3,6 @@
 use super::Script;
 use super::carried;
 use super::pool::{Pool, pick};
-use crate::zoo::Packet;
 use crate::zoo::extension::{
     AUTH, DST, Ext, FRAGMENT, HBH, MOBILITY, NOTHING, ROUTING, auth, chain_of, fragment, mobility,
     plain,
@@ -11,6 +10,7 @@ use crate::zoo::extension::{
 use crate::zoo::parts::{
     BEHIND4, BEHIND6, Ip, frame, ip4, ip4_with, ip6, ip6_with, raw_of, tagged, tcp_of, udp_of,
 };
+use crate::zoo::{Packet, TUNNELS};
 use etherparse::{IpDscp, IpEcn, IpFragOffset, Ipv4Options, Ipv6FlowLabel};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -49,6 +49,10 @@ impl Maker {
         }
         if self.chance(12) {
             frame = self.with_tags(frame);
+        }
+        if self.chance(15) && frame.len() >= 14 {
+            let (_, carry) = TUNNELS[self.rng.random_range(0..TUNNELS.len())];
+            frame = carry(&frame);
         }
         if self.chance(20) {
             self.damage(&mut frame);

@@ -69,13 +69,15 @@ impl Source<'_> {
             24..28 => self.named(),
             28..30 => "all".to_owned(),
             _ => {
+                let inner = self.chance(8);
                 let field = loop {
                     let field = &FIELDS[self.rng.random_range(0..FIELDS.len())];
-                    if self.link || field.places.iter().any(|p| !needs_link(p.when)) {
+                    let seen = self.link || field.places.iter().any(|p| !needs_link(p.when));
+                    if if inner { field.has_inner() } else { seen } {
                         break field;
                     }
                 };
-                self.of_field(field)
+                self.of_field(field, &field.shown(inner))
             }
         }
     }
@@ -89,24 +91,23 @@ impl Source<'_> {
         if with_value { format!("{name}({})", self.ports()) } else { name }
     }
 
-    fn of_field(&mut self, field: &Field) -> String {
-        let name = field.name;
+    /// Of a field, or of the one inside a tunnel, called `name`.
+    fn of_field(&mut self, field: &Field, name: &str) -> String {
         match field.ty {
             Ty::Presence => name.to_owned(),
             Ty::Bit if self.chance(70) => name.to_owned(),
             Ty::Bit => format!("{name} {} {}", pick(self.rng, &SAME), self.rng.random_range(0..2)),
-            Ty::Flags => self.of_flags(field),
+            Ty::Flags => self.of_flags(field, name),
             Ty::Addr | Ty::Addr4 | Ty::Addr6 => self.of_address(name, field.ty),
             Ty::Mac => self.of_mac(name),
             Ty::Name => self.name(name),
             Ty::Option if self.chance(30) => name.to_owned(),
-            Ty::Number | Ty::Port | Ty::Option => self.of_number(field),
+            Ty::Number | Ty::Port | Ty::Option => self.of_number(field, name),
             Ty::Layout => self.of_layout(name),
         }
     }
 
-    fn of_flags(&mut self, field: &Field) -> String {
-        let name = field.name;
+    fn of_flags(&mut self, field: &Field, name: &str) -> String {
         let [a, b, c] = [(); 3].map(|()| pick(self.rng, field.names).0);
         match self.rng.random_range(0..6) {
             0 => format!("{name} has {a}"),
@@ -256,9 +257,8 @@ impl Source<'_> {
         if value <= most { value } else { value & (most >> 1) }
     }
 
-    fn of_number(&mut self, field: &Field) -> String {
+    fn of_number(&mut self, field: &Field, name: &str) -> String {
         let most = largest(field);
-        let name = field.name;
         let numeric = |ty: &&str| matches!(*ty, "u8" | "u16" | "u32" | "u64");
         let fits = |ty: &&str| numeric(ty) || (field.ty == Ty::Port && **ty == *"port");
         if let Some(set) = self.set(fits) {

@@ -107,10 +107,11 @@ fn gue1(ip: Ip, inner: &[u8]) -> Vec<u8> {
     udp_of(ip, SPORT, GUE, &inner[ETH..])
 }
 
-/// How a tunnel carries what is in a frame.
-type Tunnel = fn(&[u8]) -> Vec<u8>;
+/// How a tunnel carries what is in a frame: the frame, or the IP packet behind its first 14 bytes.
+pub type Tunnel = fn(&[u8]) -> Vec<u8>;
 
-const TUNNELS: [(&str, Tunnel); 15] = [
+/// Each sort of tunnel, by name: `teb` and `vxlan` carry frames, the others IP packets.
+pub const TUNNELS: [(&str, Tunnel); 15] = [
     ("ipip_by4", |inner| ipip(ip4(), inner)),
     ("ipip_by6", |inner| ipip(ip6(), inner)),
     ("gre_by4", |inner| gre(ip4(), 0, inner)),
