@@ -16,7 +16,7 @@ mod tests;
 
 pub use mistakes::CODES;
 
-use crate::fields::Field;
+use crate::fields::{Field, Transport};
 use header::{Header, Kind};
 use l4c_grammar::{Diag, Name, Packet, PacketLayer, S, Value};
 use l4c_manifest::{HookKind, Start};
@@ -194,6 +194,9 @@ fn complete(headers: &mut Vec<Header>, hook: HookKind, packet: &Packet) -> Resul
     dns::complete(headers);
     let is_link = |header: &&Header| matches!(header.kind, Kind::Eth | Kind::Vlan);
     let link_headers = headers.iter().take_while(is_link).count();
+    if headers.get(link_headers).is_some_and(|header| header.kind.udp_port().is_some()) {
+        headers.insert(link_headers, Header::new(Kind::Transport(Transport::Udp)));
+    }
     match headers.get(link_headers).map(|header| header.kind) {
         Some(kind @ (Kind::Transport(_) | Kind::Ext(_))) => {
             headers.insert(link_headers, Header::new(kind.usual_network()));
@@ -208,6 +211,8 @@ fn complete(headers: &mut Vec<Header>, hook: HookKind, packet: &Packet) -> Resul
             | Kind::Ip4
             | Kind::Ip6
             | Kind::Dns(_)
+            | Kind::Vxlan
+            | Kind::Gue
             | Kind::Payload,
         )
         | None => {}

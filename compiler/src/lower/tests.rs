@@ -13,6 +13,10 @@ use l4c_ir::{LineData, interp, verify};
 use l4c_manifest::{HookKind, Verdict};
 
 fn field(name: &str, values: &[Ranges]) -> Pred {
+    field_of(name, false, values)
+}
+
+fn field_of(name: &str, inner: bool, values: &[Ranges]) -> Pred {
     let field = Field::find(name).expect(name);
     let test = if values.is_empty() {
         AtomTest::Present
@@ -20,7 +24,7 @@ fn field(name: &str, values: &[Ranges]) -> Pred {
         AtomTest::In { values: values.to_vec(), negated: false }
     };
     Pred::Atom(Atom {
-        operand: Operand::Field { field, inner: false, mask: None },
+        operand: Operand::Field { field, inner, mask: None },
         test,
         span: Span::default(),
     })
@@ -199,6 +203,62 @@ fn chains_jump_return_and_go() {
         assert_eq!(judge(&p, &udp4(0, 5, dport)), (code, counted.clone()), "{dport}");
         assert_eq!(judge_as(&p, true, &udp4(0, 5, dport)), (2, counted), "{dport} in shadow");
     }
+}
+
+/// The frame, its IP header saying `proto`, with `inside` behind that header.
+fn carrying(mut frame: Vec<u8>, proto: u8, inside: &[u8]) -> Vec<u8> {
+    frame[14 + 9] = proto;
+    frame.truncate(34);
+    frame.extend(inside);
+    frame
+}
+
+#[test]
+fn the_packet_inside_a_tunnel_is_read_where_the_tunnel_ends() {
+    let ask =
+        |kind| policy(vec![rule("r", field_of("udp.dport", true, &[Ranges::one(53)]), DROP)], kind);
+    let (xdp, socket) = (ask(HookKind::Xdp), ask(HookKind::Socket));
+    let [inside, other] = [53, 54].map(|port| udp4(0, 7, port));
+    let vxlan = |inside: &[u8]| {
+        carrying(
+            udp4(0, 5, 1),
+            17,
+            &[&[0, 1, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0], inside].concat(),
+        )
+    };
+    let gre = |inside: &[u8]| {
+        carrying(udp4(0, 5, 1), 47, &[&[0x20, 0, 8, 0, 0, 0, 0, 9], inside].concat())
+    };
+    for (packet, drops) in [
+        (carrying(udp4(0, 5, 1), 4, &inside[14..]), true),
+        (carrying(udp4(0, 5, 1), 4, &other[14..]), false),
+        (gre(&inside[14..]), true),
+        (vxlan(&inside), true),
+        (vxlan(&udp4(2, 5, 53)), true),
+        (vxlan(&udp4(3, 5, 53)), false),
+        (vxlan(&udp6(&[(60, 1), (44, 0)], 53)), true),
+        (vxlan(&other), false),
+        (inside.clone(), false),
+    ] {
+        let code = if drops { 1 } else { 2 };
+        assert_eq!(judge(&xdp, &packet).0, code, "{packet:02x?}");
+        assert_eq!(judge(&socket, &packet[14..]).0 == 0, drops, "{packet:02x?}");
+    }
+}
+
+#[test]
+fn only_who_asks_for_tunnels_pays_for_them() {
+    let functions = |pred| {
+        let p = policy(vec![rule("r", pred, DROP)], HookKind::Xdp);
+        let hook = p.hooks.keys().next().expect("one hook");
+        let quote = |_| LineData { file: "t.l4".into(), line: 1, column: 1, text: "t".into() };
+        let module = lower(&p, hook, &plan(&p, hook), false, &quote);
+        let names: Vec<String> = module.funcs.values().map(|f| f.name.clone()).collect();
+        let params = module.funcs.values().find(|f| f.name == "h_r0").map(|f| f.params().len());
+        (names.contains(&"h_inner".to_owned()), params)
+    };
+    assert_eq!(functions(field("udp.dport", &[Ranges::one(53)])), (false, Some(2)));
+    assert_eq!(functions(field_of("udp.dport", true, &[Ranges::one(53)])), (true, Some(3)));
 }
 
 #[test]

@@ -45,9 +45,19 @@ fn name_followers(headers: &mut [Header]) {
         fill(header, "vlan.type", ether_type);
         let carried = if next == Some(Kind::Eth) { TRANSPARENT_BRIDGING } else { ether_type };
         fill(header, "gre.proto", carried);
-        for name in
-            ["ip.proto", "ip6.next", "hbh.next", "rt.next", "frag.next", "dstopts.next", "ah.next"]
-        {
+        if let Some(port) = next.and_then(Kind::udp_port) {
+            fill(header, "udp.dport", u128::from(port));
+        }
+        for name in [
+            "ip.proto",
+            "ip6.next",
+            "hbh.next",
+            "rt.next",
+            "frag.next",
+            "dstopts.next",
+            "ah.next",
+            "gue.proto",
+        ] {
             fill(header, name, proto);
         }
         fill(header, "mh.next", proto);
@@ -74,6 +84,8 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         | Kind::Ip6
         | Kind::Ext(_)
         | Kind::Dns(_)
+        | Kind::Vxlan
+        | Kind::Gue
         | Kind::Payload => return,
     };
     let mut data = match header.kind {
@@ -101,6 +113,8 @@ fn checksum(header: &mut Header, behind: &[u8], network: Option<&Header>) {
         | Kind::Ip6
         | Kind::Ext(_)
         | Kind::Dns(_)
+        | Kind::Vxlan
+        | Kind::Gue
         | Kind::Payload => Vec::new(),
     };
     let in_front = data.len();

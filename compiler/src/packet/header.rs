@@ -1,6 +1,6 @@
 //! Headers that a packet can be built of, and their bytes before anything is set.
 
-use crate::fields::{Ext, Transport};
+use crate::fields::{Ext, GUE_PORT, Transport, VXLAN_PORTS};
 use std::ops::Range;
 
 /// Kinds of header.
@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Ext(Ext),
     Transport(Transport),
     Dns(DnsPart),
+    Vxlan,
+    Gue,
     Payload,
 }
 
@@ -91,6 +93,10 @@ pub(super) const FORMS: &[Form] = &[
     ("igmp", Kind::Transport(Transport::Igmp), &[0x11, 100, 0, 0, 0, 0, 0, 0]),
     // A query of one question, recursion desired.
     ("dns", Kind::Dns(DnsPart::Header), &[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+    // Network 1, RFC 7348.
+    ("vxlan", Kind::Vxlan, &[8, 0, 0, 0, 0, 0, 1, 0]),
+    // Variant 0 of draft-ietf-intarea-gue; variant 1 has no header.
+    ("gue", Kind::Gue, &[0; 4]),
     ("payload", Kind::Payload, &[]),
 ];
 
@@ -117,6 +123,8 @@ impl Kind {
             | Self::Ip6
             | Self::Transport(_)
             | Self::Dns(_)
+            | Self::Vxlan
+            | Self::Gue
             | Self::Payload => Self::Ip4,
         }
     }
@@ -130,7 +138,15 @@ impl Kind {
             Some(Self::Arp) => 0x0806,
             Some(Self::Ip4) => 0x0800,
             Some(Self::Ip6) => 0x86dd,
-            Some(Self::Eth | Self::Ext(_) | Self::Transport(_) | Self::Dns(_) | Self::Payload)
+            Some(
+                Self::Eth
+                | Self::Ext(_)
+                | Self::Transport(_)
+                | Self::Dns(_)
+                | Self::Vxlan
+                | Self::Gue
+                | Self::Payload,
+            )
             | None => SOME_ETHER_TYPE,
         }
     }
@@ -142,9 +158,34 @@ impl Kind {
             Some(Self::Transport(transport)) => transport.proto(),
             Some(Self::Ip4) => 4,
             Some(Self::Ip6) => 41,
-            Some(Self::Eth | Self::Vlan | Self::Arp | Self::Dns(_) | Self::Payload) => SOME_PROTO,
+            Some(
+                Self::Eth
+                | Self::Vlan
+                | Self::Arp
+                | Self::Dns(_)
+                | Self::Vxlan
+                | Self::Gue
+                | Self::Payload,
+            ) => SOME_PROTO,
             None if self == Self::Ip4 => SOME_PROTO,
             None => NOTHING_FOLLOWS,
+        }
+    }
+
+    /// The UDP port that this header is sent to, if it is one that stands behind UDP.
+    pub fn udp_port(self) -> Option<u16> {
+        match self {
+            Self::Vxlan => Some(VXLAN_PORTS[0]),
+            Self::Gue => Some(GUE_PORT),
+            Self::Eth
+            | Self::Vlan
+            | Self::Arp
+            | Self::Ip4
+            | Self::Ip6
+            | Self::Ext(_)
+            | Self::Transport(_)
+            | Self::Dns(_)
+            | Self::Payload => None,
         }
     }
 }
@@ -192,6 +233,7 @@ impl Header {
                     [0xc0, 0x20, 0x10].map(|bits| usize::from(byte(0) & bits != 0));
                 (4 + 4 * (checksum_or_routing + key + seq), 0)
             }
+            Kind::Gue => (4 + 4 * (byte(0) & 0x1f), 0),
             Kind::Ext(Ext::Fragment)
             | Kind::Transport(
                 Transport::Udp
@@ -209,6 +251,7 @@ impl Header {
             | Kind::Arp
             | Kind::Ip6
             | Kind::Dns(_)
+            | Kind::Vxlan
             | Kind::Payload => return,
         };
         if bytes > self.bytes.len() {

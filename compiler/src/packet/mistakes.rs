@@ -22,7 +22,7 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// Headers that there will be.
-const LATER: &[&str] = &["vxlan", "gue", "ipip", "ospf", "pim", "vrrp"];
+const LATER: &[&str] = &["ospf", "pim", "vrrp"];
 
 pub(super) fn unknown_header(name: &Name) -> Diag {
     let word = name.node.as_str();
@@ -34,6 +34,7 @@ pub(super) fn unknown_header(name: &Name) -> Diag {
     let message = format!("no packet has a header called `{}`", shown(word));
     let diag = Diag::error("E0501", name.span, message).label("unknown header");
     match nearest(word, known()) {
+        _ if word == "ipip" => diag.help("IP in IP has no header of its own: write `ip / ip`"),
         Some(like) => diag.help(format!("did you mean `{like}`?")),
         None => diag.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
     }

@@ -3,7 +3,9 @@
 use super::header::{DnsPart, Header, Kind};
 use super::mistakes;
 use super::{Values, dns};
-use crate::fields::{At, Base, Ext, FIELDS, Field, Form, PORT_PROTOS, Place, Transport, Ty, When};
+use crate::fields::{
+    At, Base, Ext, FIELDS, Field, Form, INNER, PORT_PROTOS, Place, Transport, Ty, When,
+};
 use crate::ranges::max_value;
 use l4c_grammar::{Diag, Name, S, Value};
 
@@ -65,6 +67,13 @@ static EXTRA: &[Field] = rows! {
     "icmp.checksum" Number [When::Header(Transport::Icmp), Transport, 16, 16] "checksum as sent";
     "icmp6.checksum" Number [When::Header(Transport::Icmp6), Transport, 16, 16] "checksum as sent";
     "dccp.checksum" Number [When::Header(Transport::Dccp), Transport, 48, 16] "checksum as sent";
+    "vxlan.flags" Number [When::Always, Net, 0, 8] "0x08: there is a network";
+    "vxlan.vni" Number [When::Always, Net, 32, 24] "network";
+    "gue.variant" Number [When::Always, Net, 0, 2] "0 or 1";
+    "gue.control" Bit [When::Always, Net, 2, 1] "a control message";
+    "gue.hlen" Number [When::Always, Net, 3, 5] "units of 4 bytes behind the first";
+    "gue.proto" Number [When::Always, Net, 8, 8] "protocol of what is carried";
+    "gue.flags" Number [When::Always, Net, 16, 16] "which options follow";
     "igmp.checksum" Number [When::Header(Transport::Igmp), Transport, 16, 16] "checksum as sent";
 };
 
@@ -81,6 +90,12 @@ static DNS: &[Field] = rows! {
 static PAYLOAD: &[Field] = rows! {
     "payload" Number [When::Always, Net, 0, 16] "number of bytes";
 };
+
+/// Does a place of a row lie in a header of this kind? What no condition of rules tells, the row's name does.
+fn is_of(field: &Field, place: &Place, kind: Kind) -> bool {
+    let named = || Kind::find(field.name.split('.').next().unwrap_or(field.name));
+    if place.when == When::Always { named() == Some(kind) } else { lies_in(place.when, kind) }
+}
 
 /// Does a place with this condition lie in a header of this kind?
 fn lies_in(when: When, kind: Kind) -> bool {
@@ -136,7 +151,7 @@ fn announced(header: &Header, when: When) -> bool {
 
 /// A row and its place in a header: the one that the header announces, or the first.
 fn place_in(field: &'static Field, header: &Header) -> Option<(&'static Field, Place)> {
-    let lying = || field.places.iter().filter(|place| lies_in(place.when, header.kind));
+    let lying = || field.places.iter().filter(|place| is_of(field, place, header.kind));
     let place = *lying().find(|place| announced(header, place.when)).or_else(|| lying().next())?;
     off_bits(place)?;
     // `src` of an IPv4 header takes IPv4 addresses only: the row that is this one place knows.
@@ -319,15 +334,33 @@ fn raw(
         .map_err(|why| vec![mistakes::does_not_fit(value.span, field, &why)])
 }
 
-/// `with FIELD = VALUE`: the field by its whole name, in the outermost header that has it.
+/// The first header of the packet inside a tunnel: a second Ethernet header, or a second one of IP.
+fn inside(headers: &mut [Header]) -> Option<&mut [Header]> {
+    let is_network = |header: &Header| matches!(header.kind, Kind::Ip4 | Kind::Ip6);
+    let first = (1..headers.len()).find(|&at| {
+        let header = &headers[at];
+        header.kind == Kind::Eth || is_network(header) && headers[..at].iter().any(is_network)
+    })?;
+    Some(&mut headers[first..])
+}
+
+/// `with FIELD = VALUE`: the field by its whole name, in the outermost header that has it; behind `inner.`, in
+/// the outermost of the packet inside a tunnel.
 pub(super) fn change(
     headers: &mut [Header],
     name: &Name,
     value: &S<Value>,
     values: &dyn Values,
 ) -> Result<(), Vec<Diag>> {
+    let (headers, word) = match name.node.strip_prefix(INNER) {
+        None => (headers, name.node.as_str()),
+        Some(word) => match inside(headers) {
+            Some(headers) => (headers, word),
+            None => return Err(vec![mistakes::no_such_header(name)]),
+        },
+    };
     let mut known = DNS.iter().chain(FIELDS).chain(EXTRA);
-    let Some(field) = known.find(|field| field.name == name.node) else {
+    let Some(field) = known.find(|field| field.name == word) else {
         return Err(vec![mistakes::unknown_change(name, FIELDS.iter().map(|field| field.name))]);
     };
     if field.name == "eth.type" {
@@ -338,7 +371,7 @@ pub(super) fn change(
     }
     for place in field.places {
         let nth = usize::from(place.when == When::Tag2);
-        let holder = headers.iter_mut().filter(|h| lies_in(place.when, h.kind)).nth(nth);
+        let holder = headers.iter_mut().filter(|h| is_of(field, place, h.kind)).nth(nth);
         if let Some((header, (field, place))) =
             holder.and_then(|h| place_in(field, h).map(|found| (h, found)))
             && (header.kind != Kind::Transport(Transport::Gre) || announced(header, place.when))

@@ -263,6 +263,30 @@ fn parts_of_gre_lie_where_its_flags_say() {
 }
 
 #[test]
+fn packets_are_put_into_tunnels() {
+    let frame = xdp("ip / udp / vxlan(vni 5) / eth / ip(src 5.6.7.8) / udp(dport 53) / \"data\"");
+    let Some(TransportHeader::Udp(udp)) = checked(&frame).transport else { panic!("no UDP") };
+    assert_eq!(udp.destination_port, 4789);
+    assert_eq!(frame[42..50], [8, 0, 0, 0, 0, 0, 5, 0]);
+    let inner = checked(&frame[50..]);
+    let Some(NetHeaders::Ipv4(ip, _)) = inner.net else { panic!("no IPv4 inside") };
+    assert_eq!((ip.source, inner.payload.slice()), ([5, 6, 7, 8], &b"data"[..]));
+    assert_eq!(xdp("vxlan / eth / ip"), xdp("eth / ip / udp / vxlan / eth / ip"));
+    // GUE makes room for what its length says, and says what it carries.
+    let gue = behind_ip("udp / gue(hlen 1) / ip6 / tcp");
+    assert_eq!(gue[2..4], 6080_u16.to_be_bytes());
+    assert_eq!((&gue[8..16], gue[16]), (&[1, 41, 0, 0, 0, 0, 0, 0][..], 0x60));
+    let control = behind_ip("udp(dport 9) / gue(control, proto 2)");
+    assert_eq!((&control[2..4], &control[8..]), (&[0, 9][..], &[0x20, 2, 0, 0][..]));
+    // Changes behind `inner.` go to the second packet, the others to the first.
+    let text = "ip / gre / ip / udp with ip.ttl = 3, inner.ip.ttl = 4, inner.udp.dport = 5";
+    let frame = xdp(text);
+    assert_eq!(frame, xdp("ip(ttl 3) / gre / ip(ttl 4) / udp(dport 5)"));
+    let frame = xdp("gre / eth / vlan / ip6 with inner.vlan.id = 5, inner.eth.type = 4660");
+    assert_eq!(frame[38 + 14..38 + 18], [0, 5, 0x12, 0x34]);
+}
+
+#[test]
 fn other_transports_have_their_checksums() {
     // RFC 3720 B.4: 32 bytes of zeros have the CRC 0xaa36918a, here sent lowest byte first; the header's
     // own twelve are zero too.
@@ -338,6 +362,11 @@ fn tcp_options_stand_as_they_are_written() {
 fn mistakes_have_their_words() {
     let xdp = |text: &'static str| codes(text, HookKind::Xdp);
     assert_eq!(xdp("ip / ospf / vrrp"), ["E0900", "E0900"]);
+    assert_eq!(xdp("ipip / udp"), ["E0501"]);
+    assert_eq!(xdp("udp / vxlan(proto 4) / gue(vni 3)"), ["E0502"; 2]);
+    assert_eq!(xdp("udp with inner.udp.dport = 3"), ["E0503"]);
+    assert_eq!(xdp("ip / ip / udp with inner.udp.dprt = 3"), ["E0502"]);
+    assert_eq!(xdp("gue with vxlan.vni = 3"), ["E0503"]);
     assert_eq!(xdp("ipp / udpp"), ["E0501", "E0501"]);
     assert_eq!(xdp("ip(ttll 3, syn) / udp(seq 4)"), ["E0502"; 3]);
     assert_eq!(xdp("udp with udp.dprt = 3"), ["E0502"]);

@@ -5,3 +5,4 @@ mod fields;
 mod headers;
 mod rules;
 mod sample;
+mod tunnels;
