@@ -40,7 +40,7 @@ fn flat<'p>(list: &'p [Pred], out: &mut Vec<&'p Pred>) {
 fn exact(pred: &Pred) -> Option<Exact<'_>> {
     let Pred::Atom(Atom { operand, test, .. }) = pred else { return None };
     let found = match operand {
-        Operand::Field { field, mask } => {
+        Operand::Field { field, mask, inner: false } => {
             let [place] = field.places else { return None };
             let At::Bits { base, off_bits, width_bits, shift, add: 0 } = place.at else {
                 return None;
@@ -72,7 +72,7 @@ fn exact(pred: &Pred) -> Option<Exact<'_>> {
             };
             Exact { layer: slice.layer, when: None, off_bits, width_bits, bits, pattern }
         }
-        Operand::Name | Operand::Window(_) => return None,
+        Operand::Field { inner: true, .. } | Operand::Name | Operand::Window(_) => return None,
     };
     (found.off_bits + found.width_bits <= MAX_PATTERN_BYTES * 8).then_some(found)
 }

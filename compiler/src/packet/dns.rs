@@ -137,7 +137,7 @@ pub(super) fn complete(headers: &mut Vec<Header>) {
             headers.insert(at, Header::new(Kind::Transport(Transport::Udp)));
             at
         }
-        Some(Kind::Arp | Kind::Dns(_) | Kind::Payload) => return,
+        Some(Kind::Arp | Kind::Dns(_) | Kind::Vxlan | Kind::Gue | Kind::Payload) => return,
     };
     let is_header = |header: &&Header| header.kind == Kind::Dns(DnsPart::Header);
     let flags = headers.iter().find(is_header).and_then(|header| header.bytes.get(2));

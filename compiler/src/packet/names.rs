@@ -201,6 +201,8 @@ pub(super) fn words(header: &str, kind: Kind) -> Vec<&'static str> {
         | Kind::Ip6
         | Kind::Ext(_)
         | Kind::Transport(_)
+        | Kind::Vxlan
+        | Kind::Gue
         | Kind::Payload => vec![kind],
     };
     let mut words: Vec<_> = rows()
