@@ -32,7 +32,8 @@ fn questions(field: &Field, name: &str) -> Vec<String> {
         Ty::Addr4 => compared(&["192.0.2.1", "192.0.2.0/24", "239.1.2.3"]),
         Ty::Addr6 => compared(&["2001:db8::1", "2001:db8:53::2", "ff02::/16"]),
         Ty::Mac => compared(&["02:00:00:00:00:01", "02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff"]),
-        Ty::Name => Vec::new(),
+        Ty::Option => vec![name.to_owned(), format!("not {name}")],
+        Ty::Name | Ty::Layout => Vec::new(),
     }
 }
 
