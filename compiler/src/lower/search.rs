@@ -23,6 +23,9 @@ const MAX_INLINE_WINDOW_BYTES: u32 = 256;
 const MAX_INLINE_LOADS: u32 = 256;
 const MAX_INLINE_WINDOWS: u32 = 4;
 
+/// Steps that look for at most so many bytes stand where they are taken.
+const MAX_INLINED_TEXT_BYTES: usize = 16;
+
 /// A load that part of a pattern is compared with: where it begins, how wide it is, what it must give where
 /// it matters. Numbers are in the order that the bytes lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +116,9 @@ impl Made<'_> {
         let base = format!("{}_find{}", self.hook, self.finders.len());
         let steps = STEPS.map(|places| {
             let func = step(&format!("{base}_{places}"), pattern, places);
-            self.funcs.push(inlined(func))
+            // Long ones are called: copies of them would be more than a function may hold.
+            let short = pattern.want.len() <= MAX_INLINED_TEXT_BYTES;
+            self.funcs.push(if short { inlined(func) } else { func })
         });
         // The first steps stand in the function itself, for those farther out it calls.
         let first = self.funcs.push(inlined(near(&format!("{base}_first"), steps[0])));
