@@ -10,6 +10,7 @@ mod dns_name;
 pub(crate) mod errors;
 mod expr;
 pub(crate) mod graph;
+mod iface;
 mod inner;
 mod lints;
 mod names;

@@ -30,6 +30,11 @@ entity_impl!(HookId, "hook");
 pub struct CounterId(u32);
 entity_impl!(CounterId, "counter");
 
+/// An interface that rules name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IfaceId(u32);
+entity_impl!(IfaceId, "iface");
+
 /// A whole policy, free of errors.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -41,6 +46,8 @@ pub struct Policy {
     pub hooks: PrimaryMap<HookId, Hook>,
     /// Names of counters.
     pub counters: PrimaryMap<CounterId, String>,
+    /// Names of interfaces, each once.
+    pub ifaces: PrimaryMap<IfaceId, String>,
     /// Tests, in source order.
     pub tests: Vec<Test>,
 }
@@ -121,7 +128,7 @@ pub enum Effect {
 /// Actions that steer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steer {
-    /// Ends the hook.
+    /// Ends the hook. Never [`Verdict::Redirect`], which has an interface: [`Steer::Redirect`].
     Verdict(Verdict),
     /// Runs a chain and comes back.
     Jump(ChainId),
@@ -129,16 +136,36 @@ pub enum Steer {
     Goto(ChainId),
     /// Leaves the chain.
     Return,
+    /// Ends the hook: the packet leaves by this interface.
+    Redirect(IfaceId),
 }
 
 impl Steer {
+    /// The verdict, if it ends the hook.
+    #[must_use]
+    pub const fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Verdict(verdict) => Some(verdict),
+            Self::Redirect(_) => Some(Verdict::Redirect),
+            Self::Jump(_) | Self::Goto(_) | Self::Return => None,
+        }
+    }
+
     /// The chain that it goes to.
     #[must_use]
     pub const fn chain(self) -> Option<ChainId> {
         match self {
             Self::Jump(chain) | Self::Goto(chain) => Some(chain),
-            Self::Verdict(_) | Self::Return => None,
+            Self::Verdict(_) | Self::Return | Self::Redirect(_) => None,
         }
+    }
+}
+
+impl IfaceId {
+    /// The value that fields of type [`Ty::Iface`](crate::fields::Ty::Iface) have for it.
+    #[must_use]
+    pub const fn value(self) -> u32 {
+        self.0 + 1
     }
 }
 
@@ -389,6 +416,8 @@ pub enum TestStepKind {
     Send {
         /// As the hook sees it.
         packet: Vec<u8>,
+        /// The interface that it comes in by.
+        iface: Option<IfaceId>,
         /// How often.
         times: u64,
         /// What is expected of each.

@@ -81,6 +81,7 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
             Steer::Jump(chain) => format!("{shadow}jump {}", policy.chains[chain].name),
             Steer::Goto(chain) => format!("{shadow}goto {}", policy.chains[chain].name),
             Steer::Return => format!("{shadow}return"),
+            Steer::Redirect(iface) => format!("{shadow}redirect {:?}", policy.ifaces[iface]),
         });
     }
     let pred = pred_text(policy, &rule.pred);
@@ -92,8 +93,11 @@ fn atom_text(policy: &Policy, atom: &Atom) -> String {
     match &atom.test {
         AtomTest::Present => operand,
         AtomTest::In { values, negated } => {
-            let places: Vec<String> =
-                values.iter().enumerate().map(|(n, v)| place_text(&atom.operand, n, v)).collect();
+            let places: Vec<String> = values
+                .iter()
+                .enumerate()
+                .map(|(n, v)| place_text(policy, &atom.operand, n, v))
+                .collect();
             format!("{operand} {} {}", relation(*negated), places.join(" | "))
         }
         AtomTest::InSet { set, negated } => {
@@ -186,12 +190,16 @@ fn multiple_text(multiple: &Multiple) -> String {
 }
 
 /// The numbers of one place, in the form that the field's values have.
-fn place_text(operand: &Operand, place: usize, values: &Ranges) -> String {
+fn place_text(policy: &Policy, operand: &Operand, place: usize, values: &Ranges) -> String {
     let Operand::Field { field, .. } = operand else { return numbers(values, plain) };
     match field.ty {
         Ty::Addr4 => numbers(values, addr4),
         Ty::Addr6 => numbers(values, addr6),
         Ty::Addr => numbers(values, if place == 0 { addr4 } else { addr6 }),
+        Ty::Iface => numbers(values, |n| {
+            let id = policy.ifaces.keys().find(|id| u128::from(id.value()) == n);
+            id.map_or_else(|| plain(n), |id| format!("{:?}", policy.ifaces[id]))
+        }),
         Ty::Mac | Ty::Flags => numbers(values, |n| format!("{n:#x}")),
         Ty::Number | Ty::Port | Ty::Bit | Ty::Presence | Ty::Name | Ty::Option | Ty::Layout => {
             numbers(values, plain)
@@ -228,13 +236,18 @@ fn test_lines(out: &mut String, policy: &Policy, test: &Test) {
     line(out, 0, format_args!("test {:?} for {}", test.title, policy.hooks[test.hook].name));
     for step in &test.steps {
         match &step.kind {
-            TestStepKind::Send { packet, times, expect } => {
+            TestStepKind::Send { packet, iface, times, expect } => {
                 let hex: String =
                     packet.iter().take(MAX_PACKET_BYTES).map(|b| format!("{b:02x}")).collect();
                 let more = if packet.len() > MAX_PACKET_BYTES { "…" } else { "" };
                 let bytes = packet.len();
                 let expect = expect_text(expect.as_ref());
-                line(out, 1, format_args!("send {times} x {hex}{more} ({bytes} bytes){expect}"));
+                let by = iface.map(|id| format!(" by {:?}", policy.ifaces[id])).unwrap_or_default();
+                line(
+                    out,
+                    1,
+                    format_args!("send {times} x {hex}{more} ({bytes} bytes){by}{expect}"),
+                );
             }
             TestStepKind::Pcap { path, expect } => {
                 // The folder is the machine's business.

@@ -228,6 +228,10 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
         counters: counters.into_iter().map(|c| policy.counters[c].clone()).collect(),
         samples: (!slots.is_empty())
             .then(|| manifest::Samples { map: format!("sample_{}", hook.as_u32()), slots }),
+        interfaces: report::ifaces(policy, hook)
+            .into_iter()
+            .map(|(id, rule)| manifest::Interface { name: policy.ifaces[id].clone(), rule })
+            .collect(),
     }
 }
 

@@ -41,6 +41,8 @@ struct Frame<'p> {
 pub struct Reference<'p> {
     policy: &'p Policy,
     start: Start,
+    /// The interface that packets come in by.
+    iface: Option<String>,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -80,12 +82,18 @@ impl<'p> Reference<'p> {
         Self {
             policy,
             start,
+            iface: None,
             own,
             chains,
             default: &hook.default,
             default_index: first,
             dns_ports: &hook.dns_ports,
         }
+    }
+
+    /// From now on packets come in by the interface of this name, or by none; by none at first.
+    pub fn arrive(&mut self, iface: Option<&str>) {
+        self.iface = iface.map(str::to_owned);
     }
 
     /// Decides about `packet`, as the hook sees it.
@@ -119,6 +127,7 @@ impl<'p> Reference<'p> {
                 policy: self.policy,
                 packet: &packet,
                 inner: inner.as_ref(),
+                iface: self.iface.as_deref(),
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),
@@ -146,6 +155,7 @@ impl<'p> Reference<'p> {
             }
             match rule.steer {
                 Some(Steer::Verdict(verdict)) => return (verdict, index),
+                Some(Steer::Redirect(_)) => return (Verdict::Redirect, index),
                 Some(Steer::Jump(chain)) => frames.push(self.enter(chain)),
                 Some(Steer::Goto(chain)) => *frame = self.enter(chain),
                 Some(Steer::Return) => {
@@ -155,13 +165,8 @@ impl<'p> Reference<'p> {
             }
         }
         run.asks(self.default, self.default_index);
-        let verdict = match self.default.steer {
-            Some(Steer::Verdict(verdict)) if !self.default.shadow => verdict,
-            Some(Steer::Verdict(_) | Steer::Jump(_) | Steer::Goto(_) | Steer::Return) | None => {
-                Verdict::Pass
-            }
-        };
-        (verdict, self.default_index)
+        let decides = self.default.steer.filter(|_| !self.default.shadow);
+        (decides.and_then(Steer::verdict).unwrap_or(Verdict::Pass), self.default_index)
     }
 
     fn enter(&self, chain: ChainId) -> Frame<'p> {

@@ -4,8 +4,10 @@
 //! jump reaches too), chains in source order, and the hook's `default` last. An index into this list is what
 //! the evaluator returns, what counter slots are numbered by, and what the manifest lists.
 
-use crate::fields::When;
-use crate::hir::{ChainId, CounterId, Effect, Hook, HookId, Operand, Policy, Pred, Rule, Steer};
+use crate::fields::{Ty, When};
+use crate::hir::{
+    AtomTest, ChainId, CounterId, Effect, Hook, HookId, IfaceId, Operand, Policy, Pred, Rule, Steer,
+};
 
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,46 @@ pub fn samples(policy: &Policy, hook: HookId) -> Vec<usize> {
     report.filter(|(_, line)| samples(line.rule(policy, hook))).map(|(index, _)| index).collect()
 }
 
+/// The interfaces that rules of `hook`, of its chains, or its default name, in the order of the rules, each
+/// with the name of the first rule that does.
+#[must_use]
+pub fn ifaces(policy: &Policy, hook: HookId) -> Vec<(IfaceId, String)> {
+    let mut out: Vec<(IfaceId, String)> = Vec::new();
+    for line in rules(policy, hook) {
+        let rule = line.rule(policy, hook);
+        let mut named = Vec::new();
+        asked_ifaces(policy, &rule.pred, &mut named);
+        if let Some(Steer::Redirect(iface)) = rule.steer {
+            named.push(iface);
+        }
+        for iface in named {
+            if out.iter().all(|(known, _)| *known != iface) {
+                out.push((iface, line.name.clone()));
+            }
+        }
+    }
+    out
+}
+
+fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
+    match pred {
+        Pred::Const(_) => {}
+        Pred::Not(inner) => asked_ifaces(policy, inner, out),
+        Pred::And(list) | Pred::Or(list) => {
+            list.iter().for_each(|inner| asked_ifaces(policy, inner, out));
+        }
+        Pred::Atom(atom) => {
+            if let Operand::Field { field, .. } = &atom.operand
+                && field.ty == Ty::Iface
+                && let AtomTest::In { values, .. } = &atom.test
+            {
+                let asked = |id: &IfaceId| values.iter().any(|v| v.contains(id.value().into()));
+                out.extend(policy.ifaces.keys().filter(asked));
+            }
+        }
+    }
+}
+
 /// The names of rules of `hook` that ask for VLAN tags: on an interface that takes tags out of frames they
 /// find none.
 #[must_use]
@@ -125,6 +167,7 @@ pub fn action(policy: &Policy, steer: Option<Steer>) -> String {
         Some(Steer::Jump(chain)) => format!("jump {}", policy.chains[chain].name),
         Some(Steer::Goto(chain)) => format!("goto {}", policy.chains[chain].name),
         Some(Steer::Return) => "return".to_owned(),
+        Some(Steer::Redirect(iface)) => format!("redirect {}", policy.ifaces[iface]),
         None => "none".to_owned(),
     }
 }
@@ -132,7 +175,7 @@ pub fn action(policy: &Policy, steer: Option<Steer>) -> String {
 fn targets(rules: &[Rule]) -> impl Iterator<Item = ChainId> {
     rules.iter().filter_map(|rule| match rule.steer {
         Some(Steer::Jump(chain) | Steer::Goto(chain)) => Some(chain),
-        Some(Steer::Verdict(_) | Steer::Return) | None => None,
+        Some(Steer::Verdict(_) | Steer::Return | Steer::Redirect(_)) | None => None,
     })
 }
 

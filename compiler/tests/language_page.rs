@@ -26,6 +26,7 @@ const TABLES: &[Table] = &[("fields", fields_table), ("codes", codes_table)];
 /// that is no header stands in the first.
 const SECTIONS: &[(&str, &[&str])] = &[
     ("Any family", &[]),
+    ("How the packet came", &["iface", "rx_queue", "cpu", "mark"]),
     ("Link", &["eth", "vlan", "vlan2"]),
     ("ARP", &["arp"]),
     ("IPv4", &["ip"]),
@@ -67,6 +68,7 @@ fn type_words(field: &Field) -> String {
         Ty::Name => "DNS name".to_owned(),
         Ty::Option => format!("there or not, number, {} bits", field.width_bits()),
         Ty::Layout => "list of options".to_owned(),
+        Ty::Iface => "interface".to_owned(),
     }
 }
 
@@ -215,12 +217,13 @@ fn said(checked: &Checked) -> String {
 fn failures(policy: &Policy) -> String {
     let mut out = String::new();
     for test in &policy.tests {
-        let judge = Reference::new(policy, test.hook);
+        let mut judge = Reference::new(policy, test.hook);
         let rules = report::rules(policy, test.hook);
         let mut counts = vec![0; rules.len()];
         for step in &test.steps {
             match &step.kind {
-                TestStepKind::Send { packet, times, expect } => {
+                TestStepKind::Send { packet, iface, times, expect } => {
+                    judge.arrive(iface.map(|id| policy.ifaces[id].as_str()));
                     let judged = judge.judge(packet);
                     judged.matched.iter().for_each(|&rule| counts[rule] += times);
                     let got = (judged.verdict, rules[judged.rule].name.as_str());

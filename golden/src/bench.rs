@@ -47,13 +47,13 @@ impl std::fmt::Display for Refused {
 }
 
 impl Refused {
-    /// The file asks for what hooks of this kind do not see, and has no other fault.
+    /// The file asks for what hooks of this kind do not see or can't do, and has no other fault.
     #[must_use]
     pub fn is_not_seen(&self) -> bool {
         match self {
             Self::Diags(diags, _) => {
                 let mut errors = diags.iter().filter(|d| d.severity == Severity::Error);
-                errors.all(|d| d.code == "E0114")
+                errors.all(|d| matches!(d.code, "E0114" | "E0314"))
             }
             Self::Unread(_) => false,
         }

@@ -138,11 +138,13 @@ pub fn dry_run(
     sink: &mut dyn Sink,
 ) -> DryRun {
     let summary = Summary::new(engine.shape(), engine.name());
+    let started = engine.reset().and_then(|()| engine.arrive(None));
     let mut run = Run {
         start: engine.shape().kind.start(),
         wants_rules: sink.wants_rules(),
-        out: DryRun { summary, failed: Vec::new(), stopped: engine.reset().err() },
+        out: DryRun { summary, failed: Vec::new(), stopped: started.err() },
         verdicts: [0; Verdict::ALL.len()],
+        iface: None,
         scratch: Vec::new(),
     };
     for Captured { name, capture } in captures {
@@ -182,6 +184,8 @@ struct Run {
     out: DryRun,
     /// By place in [`Verdict::ALL`].
     verdicts: [u64; Verdict::ALL.len()],
+    /// The interface that the engine takes packets to come in by.
+    iface: Option<String>,
     scratch: Vec<u8>,
 }
 
@@ -236,6 +240,10 @@ impl Run {
             sink.unjudged(name, frame, None);
             return Ok(());
         };
+        if frame.iface != self.iface.as_deref() {
+            engine.arrive(frame.iface).map_err(Stop::Engine)?;
+            self.iface = frame.iface.map(str::to_owned);
+        }
         let (verdict, rule) = if self.wants_rules {
             let opinion = engine.judge_traced(visible).map_err(Stop::Engine)?;
             (opinion.verdict, Some(opinion.rule))

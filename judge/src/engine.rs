@@ -14,6 +14,12 @@ pub trait Engine {
     /// The hook that it judges for.
     fn shape(&self) -> &Shape;
 
+    /// From now on packets come in by the interface of this name, or by none; by none at first.
+    ///
+    /// # Errors
+    /// When the engine can't be told.
+    fn arrive(&mut self, iface: Option<&str>) -> Result<(), JudgeError>;
+
     /// Judges one packet, as the hook sees it.
     ///
     /// # Errors

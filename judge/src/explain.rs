@@ -37,10 +37,12 @@ pub struct Read {
     pub value: serde_json::Value,
 }
 
-/// Follows a packet, as the hook sees it, through a hook.
+/// Follows a packet, as the hook sees it, through a hook. It came in by the interface of that name, or by none.
 #[must_use]
-pub fn explain(policy: &Policy, hook: HookId, packet: &[u8]) -> Explanation {
-    let trace = Reference::new(policy, hook).trace(packet);
+pub fn explain(policy: &Policy, hook: HookId, packet: &[u8], iface: Option<&str>) -> Explanation {
+    let mut reference = Reference::new(policy, hook);
+    reference.arrive(iface);
+    let trace = reference.trace(packet);
     let steps = trace.steps.into_iter().map(|step| Step {
         rule: step.rule,
         matched: step.matched,

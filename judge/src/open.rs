@@ -89,12 +89,12 @@ pub fn open<'p>(
     Ok(match kind {
         EngineKind::Vm => {
             let vm = Vm::load(object()?, name).map_err(OpenError::Vm)?;
-            Box::new(VmEngine { vm, shape })
+            Box::new(VmEngine { vm, rejects: Rejects::of(&shape), shape })
         }
         EngineKind::Kernel => {
             kernel::available().map_err(OpenError::Privilege)?;
             let program = Program::load(object()?, name).map_err(OpenError::Kernel)?;
-            Box::new(KernelEngine { program, shape })
+            Box::new(KernelEngine { program, rejects: Rejects::of(&shape), shape })
         }
         EngineKind::Reference => Box::new(ReferenceEngine::new(policy, hook, shape)),
     })
@@ -103,11 +103,55 @@ pub fn open<'p>(
 struct VmEngine {
     vm: Vm,
     shape: Shape,
+    rejects: Rejects,
 }
 
 struct KernelEngine {
     program: Program,
     shape: Shape,
+    rejects: Rejects,
+}
+
+/// Tells a packet that was rejected without an answer from one that was dropped: both leave the program with the
+/// same code, and only the counters of the rules that reject tell.
+struct Rejects {
+    /// Slots of rules that reject.
+    slots: Vec<usize>,
+    /// What they had counted when last looked at.
+    seen: u64,
+}
+
+impl Rejects {
+    fn of(shape: &Shape) -> Self {
+        let rejects =
+            |(_, rule): &(usize, &crate::ShapeRule)| rule.decides == Some(Verdict::Reject);
+        let slots = shape.rules.iter().enumerate().filter(rejects).map(|(slot, _)| slot).collect();
+        Self { slots, seen: 0 }
+    }
+
+    /// The verdict that `code` stands for, with a look at the counters where that is needed.
+    fn verdict(
+        &mut self,
+        shape: &Shape,
+        code: u32,
+        counters: impl FnOnce() -> Result<Vec<Counter>, JudgeError>,
+    ) -> Result<Verdict, JudgeError> {
+        let verdict = verdict(shape, code)?;
+        match verdict {
+            Verdict::Drop if !self.slots.is_empty() => {
+                let counters = counters()?;
+                let packets = |&slot: &usize| counters.get(slot).map_or(0, |c| c.packets);
+                let now = self.slots.iter().map(packets).fold(0, u64::wrapping_add);
+                let rejected = std::mem::replace(&mut self.seen, now) != now;
+                Ok(if rejected { Verdict::Reject } else { verdict })
+            }
+            Verdict::Reject => {
+                self.seen = self.seen.wrapping_add(1);
+                Ok(verdict)
+            }
+            Verdict::Drop | Verdict::Pass | Verdict::Redirect => Ok(verdict),
+        }
+    }
 }
 
 struct ReferenceEngine<'p> {
@@ -136,7 +180,13 @@ impl Engine for VmEngine {
     }
 
     fn judge(&mut self, packet: &[u8]) -> Result<Verdict, JudgeError> {
-        verdict(&self.shape, self.vm.run(packet).map_err(failed)?)
+        let code = self.vm.run(packet).map_err(failed)?;
+        self.rejects.verdict(&self.shape, code, || Ok(self.vm.counters()))
+    }
+
+    fn arrive(&mut self, iface: Option<&str>) -> Result<(), JudgeError> {
+        self.vm.arrive(iface);
+        Ok(())
     }
 
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
@@ -151,6 +201,7 @@ impl Engine for VmEngine {
 
     fn reset(&mut self) -> Result<(), JudgeError> {
         self.vm.reset_counters();
+        self.rejects.seen = 0;
         Ok(())
     }
 }
@@ -165,7 +216,12 @@ impl Engine for KernelEngine {
     }
 
     fn judge(&mut self, packet: &[u8]) -> Result<Verdict, JudgeError> {
-        verdict(&self.shape, self.program.run(packet).map_err(failed)?)
+        let code = self.program.run(packet).map_err(failed)?;
+        self.rejects.verdict(&self.shape, code, || self.program.counters().map_err(failed))
+    }
+
+    fn arrive(&mut self, iface: Option<&str>) -> Result<(), JudgeError> {
+        self.program.arrive(iface).map_err(failed)
     }
 
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
@@ -180,6 +236,7 @@ impl Engine for KernelEngine {
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {
+        self.rejects.seen = 0;
         self.program.reset_counters().map_err(failed)
     }
 }
@@ -214,6 +271,11 @@ impl Engine for ReferenceEngine<'_> {
         let judgement = self.reference.judge(packet);
         self.count(&judgement, packet.len());
         Ok(judgement.verdict)
+    }
+
+    fn arrive(&mut self, iface: Option<&str>) -> Result<(), JudgeError> {
+        self.reference.arrive(iface);
+        Ok(())
     }
 
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {

@@ -32,7 +32,9 @@ pub struct ShapeRule {
 
 impl ShapeRule {
     fn new(name: String, action: String, shadow: bool) -> Self {
-        let verdict = Verdict::ALL.into_iter().find(|v| v.name() == action);
+        // A redirect says where to.
+        let word = action.split_once(' ').map_or(action.as_str(), |(word, _)| word);
+        let verdict = Verdict::ALL.into_iter().find(|v| v.name() == word);
         Self { name, action, shadow, decides: verdict.filter(|_| !shadow) }
     }
 }

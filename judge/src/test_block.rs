@@ -42,8 +42,9 @@ pub fn run_test(policy: &Policy, test: &Test, engine: &mut dyn Engine) -> TestOu
     let mut failure = None;
     for step in &test.steps {
         let done = match &step.kind {
-            TestStepKind::Send { packet, times, expect } => {
-                run.send(engine, step.span, packet, *times, expect.as_ref())
+            TestStepKind::Send { packet, iface, times, expect } => {
+                let iface = iface.map(|id| policy.ifaces[id].as_str());
+                run.send(engine, step.span, (packet, iface), *times, expect.as_ref())
             }
             TestStepKind::Pcap { path, expect } => {
                 run.pcap(engine, step.span, path, expect.as_ref())
@@ -98,6 +99,8 @@ struct Kept {
     /// Which of the packets sent, from 1.
     number: u64,
     packet: Vec<u8>,
+    /// The interface that it came in by.
+    iface: Option<String>,
     verdict: Verdict,
     rule: Option<usize>,
 }
@@ -120,7 +123,13 @@ impl<'e> Tally<'e> {
         Self { expect, by, sent: 0, met: 0, first_met: None, first_unmet: None }
     }
 
-    fn add(&mut self, packet: &[u8], number: u64, verdict: Verdict, rule: Option<usize>) {
+    fn add(
+        &mut self,
+        (packet, iface): (&[u8], Option<&str>),
+        number: u64,
+        verdict: Verdict,
+        rule: Option<usize>,
+    ) {
         let Some(expect) = self.expect else { return };
         self.sent += 1;
         let by_right_rule = expect.by.is_none() || (rule.is_some() && rule == self.by);
@@ -128,7 +137,8 @@ impl<'e> Tally<'e> {
         self.met += u64::from(meets);
         let first = if meets { &mut self.first_met } else { &mut self.first_unmet };
         if first.is_none() {
-            *first = Some(Kept { number, packet: packet.to_vec(), verdict, rule });
+            let iface = iface.map(str::to_owned);
+            *first = Some(Kept { number, packet: packet.to_vec(), iface, verdict, rule });
         }
     }
 
@@ -158,10 +168,11 @@ impl Run<'_> {
         &mut self,
         engine: &mut dyn Engine,
         span: Span,
-        packet: &[u8],
+        (packet, iface): (&[u8], Option<&str>),
         times: u64,
         expect: Option<&Expect>,
     ) -> Result<(), Box<Failure>> {
+        engine.arrive(iface).map_err(|e| Box::new(Failure::engine(span, &e)))?;
         let mut tally = Tally::new(engine, expect);
         let traced = expect.is_some_and(|e| e.by.is_some());
         let Some(packet) = engine.shape().visible(packet) else {
@@ -176,7 +187,7 @@ impl Run<'_> {
                 engine.judge(packet).map(|verdict| (verdict, None))
             };
             let (verdict, rule) = judged.map_err(|e| Box::new(Failure::engine(span, &e)))?;
-            tally.add(packet, number, verdict, rule);
+            tally.add((packet, iface), number, verdict, rule);
         }
         self.check(engine, span, &tally)
     }
@@ -246,7 +257,8 @@ impl Run<'_> {
         } else {
             format!("{} of {} packets; ", tally.met, tally.sent)
         };
-        let explanation = kept.map(|k| explain(self.policy, self.test.hook, &k.packet));
+        let explanation =
+            kept.map(|k| explain(self.policy, self.test.hook, &k.packet, k.iface.as_deref()));
         if let Some(kept) = kept {
             let rules = &engine.shape().rules;
             let rule = kept.rule.map(|at| rules[at].name.as_str());
@@ -279,7 +291,8 @@ impl Sink for TallySink<'_> {
 
     fn judged(&mut self, judged: &Judged<'_>) -> ControlFlow<()> {
         let visible = &judged.packet[..judged.packet.len().min(self.visible_bytes)];
-        self.tally.add(visible, judged.frame.number, judged.verdict, judged.rule);
+        let packet = (visible, judged.frame.iface);
+        self.tally.add(packet, judged.frame.number, judged.verdict, judged.rule);
         ControlFlow::Continue(())
     }
 }

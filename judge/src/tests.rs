@@ -198,6 +198,9 @@ impl Engine for Fake {
     fn shape(&self) -> &Shape {
         &self.shape
     }
+    fn arrive(&mut self, _: Option<&str>) -> Result<(), JudgeError> {
+        Ok(())
+    }
     fn judge(&mut self, _: &[u8]) -> Result<Verdict, JudgeError> {
         self.judged += 1;
         if self.judged == self.fails_at { Err(JudgeError::Code(7)) } else { Ok(Verdict::Pass) }
@@ -289,7 +292,7 @@ fn a_hook_sees_no_more_than_the_kernel_shows_it() {
 #[test]
 fn an_explanation_names_what_was_absent() {
     let (policy, hook) = policy(HookKind::Xdp);
-    let told = explain(&policy, hook, &ethernet(&ip(17, 9, 53)));
+    let told = explain(&policy, hook, &ethernet(&ip(17, 9, 53)), None);
     assert_eq!(
         serde_json::to_string(&told).unwrap(),
         concat!(
@@ -318,7 +321,7 @@ fn outcome(steps: &dyn Fn() -> Vec<TestStepKind>) -> Option<Failure> {
 #[test]
 fn a_test_passes_when_every_step_does() {
     let dns = || ethernet(&ip(17, 9, 53));
-    let send = |times, expect| TestStepKind::Send { packet: dns(), times, expect };
+    let send = |times, expect| TestStepKind::Send { packet: dns(), iface: None, times, expect };
     let half = Some((CmpOp::Ge, Amount::Percent(99.5)));
     let none = Some((CmpOp::Eq, Amount::Packets(0)));
     let passes = || {
@@ -354,7 +357,7 @@ fn a_failing_step_shows_packet_and_trace() {
         let packet = dns.clone();
         let steps = move || {
             let (packet, expect) = (packet.clone(), expect.clone());
-            vec![TestStepKind::Send { packet, times: 2, expect }]
+            vec![TestStepKind::Send { packet, iface: None, times: 2, expect }]
         };
         let failure = outcome(&steps).expect("the step fails");
         assert_eq!((failure.expected.as_str(), failure.got.as_str()), (expected, got));
@@ -376,7 +379,7 @@ fn counts_reach_over_a_capture_within_a_test() {
     let dns = ethernet(&ip(17, 9, 53));
     let good = || {
         vec![
-            TestStepKind::Send { packet: dns.clone(), times: 1, expect: None },
+            TestStepKind::Send { packet: dns.clone(), iface: None, times: 1, expect: None },
             pcap(expect(Verdict::Drop, Some("dns"), half)),
             TestStepKind::ExpectCount { rule: "dns".into(), op: CmpOp::Eq, count: 2 },
         ]

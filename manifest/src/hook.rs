@@ -29,11 +29,15 @@ pub enum Verdict {
     Pass,
     /// Is thrown away.
     Drop,
+    /// Is thrown away and answered by a TCP RST or an ICMP error, where it may be answered.
+    Reject,
+    /// Leaves by another interface.
+    Redirect,
 }
 
 impl Verdict {
     /// All verdicts, in the order reports list them.
-    pub const ALL: [Self; 2] = [Self::Pass, Self::Drop];
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Drop, Self::Reject, Self::Redirect];
 
     /// The word for it, in rules and in reports.
     #[must_use]
@@ -41,6 +45,8 @@ impl Verdict {
         match self {
             Self::Pass => "pass",
             Self::Drop => "drop",
+            Self::Reject => "reject",
+            Self::Redirect => "redirect",
         }
     }
 }
@@ -98,20 +104,25 @@ impl HookKind {
     }
 
     /// The program's return code for a verdict (`include/uapi/linux/bpf.h`: `enum xdp_action`; a socket
-    /// filter returns the number of bytes to keep, of which `u32::MAX` is all).
+    /// filter returns the number of bytes to keep, of which `u32::MAX` is all); `None` where the hook can't
+    /// give it. A packet that a `reject` may not answer is dropped: that program returns the code of
+    /// [`Verdict::Drop`].
     #[must_use]
-    pub const fn code(self, verdict: Verdict) -> u32 {
+    pub const fn code(self, verdict: Verdict) -> Option<u32> {
         match (self, verdict) {
-            (Self::Xdp, Verdict::Drop) => 1,
-            (Self::Xdp, Verdict::Pass) => 2,
-            (Self::Socket, Verdict::Drop) => 0,
-            (Self::Socket, Verdict::Pass) => u32::MAX,
+            (Self::Xdp, Verdict::Drop) => Some(1),
+            (Self::Xdp, Verdict::Pass) => Some(2),
+            (Self::Xdp, Verdict::Reject) => Some(3),
+            (Self::Xdp, Verdict::Redirect) => Some(4),
+            (Self::Socket, Verdict::Drop) => Some(0),
+            (Self::Socket, Verdict::Pass) => Some(u32::MAX),
+            (Self::Socket, Verdict::Reject | Verdict::Redirect) => None,
         }
     }
 
     /// The verdict that a return code stands for, if it stands for any.
     #[must_use]
     pub fn verdict(self, code: u32) -> Option<Verdict> {
-        Verdict::ALL.into_iter().find(|&v| self.code(v) == code)
+        Verdict::ALL.into_iter().find(|&v| self.code(v) == Some(code))
     }
 }

@@ -104,6 +104,32 @@ pub struct Hook {
     /// Where packets go that `sample` picks; none if no rule samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Samples>,
+    /// Interfaces that rules name. Their numbers are known where the program is loaded only: the loader writes
+    /// them into the section [`Hook::interface_section`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface that a rule names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// The first rule that names it, as reports call it.
+    pub rule: String,
+}
+
+/// Bytes of an interface's number in the table of [`Hook::interface_section`].
+pub const INTERFACE_BYTES: usize = 4;
+
+impl Hook {
+    /// The section that holds the numbers of interfaces, each a u32 in the byte order of the machine: first the
+    /// number of a packet that came in by no interface (0 on the wire), then that of each of
+    /// [`Hook::interfaces`]. The object has zeros there; it has no such section if no rule names an interface.
+    #[must_use]
+    pub fn interface_section(&self) -> String {
+        format!(".rodata.{}.ifaces", self.name)
+    }
 }
 
 /// Bytes of a counter slot: packets as u64, then bytes as u64, in the byte order of the machine.

@@ -7,15 +7,21 @@ pub(crate) mod load;
 mod log;
 mod privilege;
 
+use crate::insn::{CALL, Insn};
 use crate::shown::{ethertype, shown};
 use crate::sys;
+use crate::vm::helper;
 use crate::{Counter, KernelError, Object, RunError};
 use l4c_manifest::{Hook, HookKind};
-use load::{Loaded, chain, no_hook};
+use load::{Ifaces, Loaded, chain, no_hook};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::fd::BorrowedFd;
 
 pub(crate) use log::{last_place, reason};
 pub use privilege::{available, lacking};
+
+/// Bytes in front of a packet that a program may take (`XDP_PACKET_HEADROOM`).
+const HEADROOM_BYTES: usize = 256;
 
 /// Bytes of an Ethernet header.
 const ETHERNET_BYTES: usize = 14;
@@ -27,6 +33,8 @@ pub struct Program {
     counters: counters::Shape,
     /// Packet with a link header in front, for hooks that begin behind it.
     framed: Vec<u8>,
+    /// The program asks which CPU it runs on.
+    asks_cpu: bool,
 }
 
 impl Program {
@@ -37,9 +45,10 @@ impl Program {
     pub fn load(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
         let hook = object.hook(hook_name).cloned();
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
-        let loaded = Loaded::new(object, &[&hook], Vec::new())?;
+        let loaded = Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry)?;
         let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
-        Ok(Self { loaded, hook, counters, framed: Vec::new() })
+        let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
+        Ok(Self { loaded, hook, counters, framed: Vec::new(), asks_cpu })
     }
 
     /// Judges a packet: the program's return code.
@@ -48,6 +57,31 @@ impl Program {
     /// [`RunError::NotShown`] for a packet that the hook can't be shown, [`RunError::Kernel`] when the
     /// kernel refuses the run.
     pub fn run(&mut self, packet: &[u8]) -> Result<u32, RunError> {
+        self.test_run(packet, &mut Vec::new())
+    }
+
+    /// Judges a packet: the program's return code, and the packet as the program left it.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_out(&mut self, packet: &[u8]) -> Result<(u32, Vec<u8>), RunError> {
+        // What a program may put in front comes on top; nothing of ours adds more.
+        let mut out = vec![0; packet.len() + HEADROOM_BYTES];
+        let code = self.test_run(packet, &mut out)?;
+        Ok((code, out))
+    }
+
+    /// From now on packets come in by the interface of this name, or by none; by none at first.
+    ///
+    /// # Errors
+    /// [`RunError::Kernel`] when the table of interfaces can't be written.
+    pub fn arrive(&mut self, iface: Option<&str>) -> Result<(), RunError> {
+        let Some(map) = self.loaded.map(&self.hook.interface_section()) else { return Ok(()) };
+        let table = crate::ifaces::dry(&self.hook, iface);
+        sys::write_single(map, &table).map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
+    }
+
+    fn test_run(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<u32, RunError> {
         const CALL: &str = "BPF_PROG_TEST_RUN";
         let packet = shown(self.hook.kind, packet)?;
         let data = match self.hook.kind {
@@ -58,7 +92,8 @@ impl Program {
             }
         };
         let program = self.loaded.program(&self.hook).map_err(|e| kernel_error(CALL, &e))?;
-        sys::test_run(program, data).map_err(|e| kernel_error(CALL, &e))
+        let _pinned = if self.asks_cpu { Some(OnFirstCpu::new()?) } else { None };
+        sys::test_run(program, data, out).map_err(|e| kernel_error(CALL, &e))
     }
 
     /// What each counter slot of the hook's map holds, summed over the CPUs.
@@ -93,6 +128,31 @@ impl Program {
 
 fn kernel_error(call: &'static str, error: &dyn std::error::Error) -> RunError {
     RunError::Kernel { call, why: chain(error) }
+}
+
+fn asks_cpu(insn: &Insn) -> bool {
+    (insn.code, insn.src, insn.imm) == (CALL, 0, helper::GET_SMP_PROCESSOR_ID)
+}
+
+/// Keeps this thread on CPU 0, where every engine judges, and puts it back where it may run.
+struct OnFirstCpu(CpuSet);
+
+impl OnFirstCpu {
+    fn new() -> Result<Self, RunError> {
+        const CALL: &str = "sched_setaffinity";
+        let before = sched_getaffinity(None).map_err(|e| kernel_error(CALL, &e))?;
+        let mut first = CpuSet::new();
+        first.set(0);
+        sched_setaffinity(None, &first).map_err(|e| kernel_error(CALL, &e))?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for OnFirstCpu {
+    fn drop(&mut self) {
+        // What the thread could do before it can do again; if not, it only stays where it is.
+        let _ = sched_setaffinity(None, &self.0);
+    }
 }
 
 /// Puts an Ethernet header in front of a packet: the test run of a socket filter wants one and

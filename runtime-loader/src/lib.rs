@@ -10,6 +10,7 @@
 //! `sys`.
 
 mod error;
+mod ifaces;
 mod insn;
 pub mod kernel;
 pub mod net;

@@ -2,8 +2,8 @@
 
 mod read;
 
-use crate::ObjectError;
 use crate::insn::Insn;
+use crate::{ObjectError, ifaces};
 use l4c_manifest::{Hook, HookKind, Manifest};
 use std::collections::BTreeMap;
 
@@ -13,7 +13,16 @@ pub struct Object {
     elf: Vec<u8>,
     manifest: Manifest,
     functions: Vec<Function>,
-    rodata: Vec<Vec<u8>>,
+    rodata: Vec<Rodata>,
+}
+
+/// A read-only table.
+#[derive(Debug, Clone)]
+pub struct Rodata {
+    /// Section.
+    pub name: String,
+    /// Content as in the file.
+    pub bytes: Vec<u8>,
 }
 
 /// A program or subprogram.
@@ -53,6 +62,9 @@ impl Object {
     /// or relocations are not of the shape that l4c writes.
     pub fn parse(bytes: &[u8]) -> Result<Self, ObjectError> {
         let parts = read::parts(bytes)?;
+        for hook in &parts.manifest.hooks {
+            ifaces::check(hook, &parts.rodata)?;
+        }
         Ok(Self {
             elf: bytes.to_vec(),
             manifest: parts.manifest,
@@ -95,7 +107,7 @@ impl Object {
     }
 
     /// The read-only tables.
-    pub(crate) fn rodata(&self) -> &[Vec<u8>] {
+    pub(crate) fn rodata(&self) -> &[Rodata] {
         &self.rodata
     }
 }

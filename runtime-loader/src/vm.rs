@@ -9,9 +9,11 @@ mod check;
 mod link;
 mod machine;
 
+use crate::ifaces::DRY_IFINDEX;
 use crate::shown::{ethertype, shown};
 use crate::{Counter, LoadError, Object, RunError};
 use arena::Arena;
+pub(crate) use check::helper;
 use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind};
 use link::Addresses;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
@@ -19,7 +21,7 @@ use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 /// Room for a context; `struct __sk_buff` has 192 bytes.
 const CTX_BYTES: usize = 256;
 
-/// Room for a packet, more than any hook is shown.
+/// Room for a packet, more than any hook is shown, and for what a program puts in front of it.
 const PACKET_BYTES: usize = 4096;
 
 /// The most memory that one program gets. Only what it touches is ever used.
@@ -27,9 +29,11 @@ const MAX_ARENA_BYTES: usize = 512 << 20;
 
 /// A hook's program, ready to run, with its counters.
 pub struct Vm {
-    kind: HookKind,
+    hook: Hook,
     machine: Machine,
     counters: MapArea,
+    /// Where the numbers of interfaces lie, if the program asks for any.
+    ifaces: Option<u64>,
 }
 
 impl Vm {
@@ -57,7 +61,19 @@ impl Vm {
             machine.functions.push(loaded);
         }
         let counters = counters_of(object, hook, &machine)?;
-        Ok(Self { kind: hook.kind, machine, counters })
+        let section = hook.interface_section();
+        let ifaces = object.rodata().iter().zip(&rodata).find(|(table, _)| table.name == section);
+        let ifaces = ifaces.map(|(_, &at)| at);
+        let mut vm = Self { hook: hook.clone(), machine, counters, ifaces };
+        vm.arrive(None);
+        Ok(vm)
+    }
+
+    /// From now on packets come in by the interface of this name, or by none; by none at first.
+    pub fn arrive(&mut self, iface: Option<&str>) {
+        if let Some(at) = self.ifaces {
+            self.machine.arena.write(at, &crate::ifaces::dry(&self.hook, iface));
+        }
     }
 
     /// Judges a packet: the program's return code.
@@ -66,15 +82,24 @@ impl Vm {
     /// [`RunError::NotShown`] for a packet that the hook can't be shown, [`RunError::Fault`] when the
     /// program did what no verified program does.
     pub fn run(&mut self, packet: &[u8]) -> Result<u32, RunError> {
-        let packet = shown(self.kind, packet)?;
+        let packet = shown(self.hook.kind, packet)?;
         let arena = &self.machine.arena;
         let start = arena.end() - packet.len() as u64;
         arena.write(start, packet);
-        match self.kind {
+        match self.hook.kind {
             HookKind::Xdp => self.write_xdp_md(start, arena.end()),
             HookKind::Socket => self.write_sk_buff(packet),
         }
         self.machine.run(start, packet.len() as u64)
+    }
+
+    /// Judges a packet: the program's return code, and the packet as the program left it.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_out(&mut self, packet: &[u8]) -> Result<(u32, Vec<u8>), RunError> {
+        let code = self.run(packet)?;
+        Ok((code, self.machine.packet_bytes()))
     }
 
     /// What each counter slot of the hook's map holds.
@@ -101,16 +126,17 @@ impl Vm {
 
     /// `struct xdp_md`, as the kernel's test run fills it in. The addresses are below 4 GiB.
     fn write_xdp_md(&self, data: u64, data_end: u64) {
-        const LOOPBACK_IFINDEX: u32 = 1;
         let (data, data_end) = (data as u32, data_end as u32);
         // data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
-        let words = [data, data_end, data, LOOPBACK_IFINDEX, 0, 0];
+        let words = [data, data_end, data, DRY_IFINDEX, 0, 0];
         self.write_ctx(0, &words);
     }
 
     /// The words of `struct __sk_buff` that a packet filter can rely on in a test run.
     fn write_sk_buff(&self, packet: &[u8]) {
         const PROTOCOL_OFF: u64 = 16;
+        const IFINDEX_OFF: u64 = 40;
+        self.write_ctx(IFINDEX_OFF, &[DRY_IFINDEX]);
         self.write_ctx(0, &[packet.len() as u32]);
         let protocol_be = u16::to_be(ethertype(packet));
         self.write_ctx(PROTOCOL_OFF, &[u32::from(protocol_be)]);
@@ -135,7 +161,7 @@ fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
     let mut rodata_offs = Vec::new();
     for table in object.rodata() {
         rodata_offs.push(next);
-        next = round_up(next.saturating_add(table.len()));
+        next = round_up(next.saturating_add(table.bytes.len()));
     }
     let bytes = next.saturating_add(PACKET_BYTES);
     let memory = |why: String| LoadError::Memory { bytes, why };
@@ -156,7 +182,7 @@ fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
     let maps = maps.collect();
     let rodata: Vec<u64> = rodata_offs.iter().map(|&off| start + off as u64).collect();
     for (&at, table) in rodata.iter().zip(object.rodata()) {
-        arena.write(at, table);
+        arena.write(at, &table.bytes);
     }
     let ctx = start + (MAX_FRAMES * FRAME_BYTES) as u64;
     Ok((Machine::new(arena, start, ctx, maps), rodata))

@@ -1,6 +1,8 @@
 //! Policies on interfaces, judged by real packets: what arrives and what is counted is known to the packet
 //! and to the byte.
 
+#[path = "wire/answers.rs"]
+mod answers;
 #[path = "wire/capture.rs"]
 mod capture;
 #[path = "wire/foreign.rs"]

@@ -17,9 +17,9 @@ pub fn run(args: &ExplainArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let rules = rules::read(ui, &Place::of(&args.rules), &args.rules.ways)?;
     let hook = rules::hook(&rules.policy, args.hook.as_deref())?;
     let kind = rules.policy.hooks[hook].kind;
-    let packet = match (&args.hex, &args.pcap, args.packet) {
+    let (packet, iface) = match (&args.hex, &args.pcap, args.packet) {
         (Some(text), _, _) => {
-            hex::parse(text).map_err(|e| Failure::usage(format!("--hex: {e}")))?
+            (hex::parse(text).map_err(|e| Failure::usage(format!("--hex: {e}")))?, None)
         }
         (None, Some(path), Some(number)) => find(path, number, kind)?,
         (None, _, _) => return Err(Failure::usage("a packet is needed: --hex or --pcap")),
@@ -33,7 +33,7 @@ pub fn run(args: &ExplainArgs, ui: &mut Ui) -> Result<Exit, Failure> {
             shape.hook
         ))
     })?;
-    let explanation = explain(&rules.policy, hook, visible);
+    let explanation = explain(&rules.policy, hook, visible, iface.as_deref());
     if ui.json {
         ui.json_line(&explanation);
         return Ok(Exit::Done);
@@ -47,8 +47,11 @@ pub fn run(args: &ExplainArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// A packet, and the interface that it came in by.
+type Found = (Vec<u8>, Option<String>);
+
 /// Packet `number` of a capture, as a hook of `kind` sees it.
-fn find(path: &Path, number: u64, kind: HookKind) -> Result<Vec<u8>, Failure> {
+fn find(path: &Path, number: u64, kind: HookKind) -> Result<Found, Failure> {
     let name = path.display();
     let broken = |e: CaptureError| Failure::unreadable(format!("{name}: {e}"));
     let mut capture = if path.as_os_str() == "-" {
@@ -71,7 +74,7 @@ fn find(path: &Path, number: u64, kind: HookKind) -> Result<Vec<u8>, Failure> {
         };
         let mut scratch = Vec::new();
         return match present(frame.link, frame.data, kind.start(), &mut scratch) {
-            Shown::Packet(packet) => Ok(packet.to_vec()),
+            Shown::Packet(packet) => Ok((packet.to_vec(), frame.iface.map(str::to_owned))),
             Shown::Unjudged(reason) => Err(hidden(&reason)),
             Shown::Unsupported(link) => Err(hidden(&link)),
         };

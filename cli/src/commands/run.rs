@@ -159,7 +159,12 @@ impl Sink for Lines<'_> {
                 return ControlFlow::Break(());
             }
         }
-        let writer = self.written.iter_mut().find(|w| w.verdict == judged.verdict);
+        // A packet that is answered is dropped, too.
+        let goes = match judged.verdict {
+            Verdict::Reject => Verdict::Drop,
+            verdict @ (Verdict::Pass | Verdict::Drop | Verdict::Redirect) => verdict,
+        };
+        let writer = self.written.iter_mut().find(|w| w.verdict == goes);
         let Some(written) = writer else { return ControlFlow::Continue(()) };
         // What was made up in front of the packet, or taken off, was not on the wire, or was.
         let Judged { frame, packet, .. } = judged;

@@ -3,11 +3,13 @@
 use crate::asm::Target;
 use crate::btf::{self, Btf, ExtRecord, ExtSection, LineRecord, TypeId};
 use crate::error::Error;
-use crate::link::{Linked, Unit};
+use crate::link::{Linked, Prepared, Unit};
 use crate::mach::Symbol;
 use crate::table;
 use l4c_ir::{LineData, Table};
-use l4c_manifest::{COUNTER_BYTES, HookKind, Manifest, Map, MapKind, SECTION, VERSION};
+use l4c_manifest::{
+    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Manifest, Map, MapKind, SECTION, VERSION,
+};
 use object::write::{Object, Relocation, SectionId, Symbol as ElfSymbol, SymbolId, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
@@ -64,6 +66,7 @@ pub fn write(linked: &Linked<'_>, manifest: &Manifest) -> Result<Vec<u8>, Error>
         funcs: BTreeMap::new(),
         maps: BTreeMap::new(),
         tables: BTreeMap::new(),
+        ifaces: BTreeMap::new(),
     };
     let types = Types::new(&mut writer.btf);
     writer.functions();
@@ -103,6 +106,8 @@ struct Writer<'a> {
     maps: BTreeMap<String, SymbolId>,
     /// Sections of tables by name, with their bytes.
     tables: BTreeMap<String, (SymbolId, Vec<u8>)>,
+    /// Tables of interfaces by program.
+    ifaces: BTreeMap<usize, SymbolId>,
 }
 
 impl<'a> Writer<'a> {
@@ -211,11 +216,28 @@ impl<'a> Writer<'a> {
                 None => break,
             }
         }
-        let section = self.section(&format!(".rodata.{name}"), SectionKind::ReadOnlyData);
-        self.object.append_section_data(section, &bytes, INSN_BYTES);
-        let place = (0, bytes.len() as u64);
-        let symbol = self.symbol(&name, section, place, SymbolKind::Data, SymbolScope::Compilation);
+        let symbol = self.read_only(&format!(".rodata.{name}"), &name, &bytes);
         self.tables.insert(name, (symbol, bytes));
+        symbol
+    }
+
+    fn read_only(&mut self, section: &str, name: &str, bytes: &[u8]) -> SymbolId {
+        let section = self.section(section, SectionKind::ReadOnlyData);
+        self.object.append_section_data(section, bytes, INSN_BYTES);
+        let place = (0, bytes.len() as u64);
+        self.symbol(name, section, place, SymbolKind::Data, SymbolScope::Compilation)
+    }
+
+    /// The symbol of a program's numbers of interfaces, zeros until the loader writes them.
+    fn ifaces(&mut self, program: usize) -> SymbolId {
+        if let Some(&symbol) = self.ifaces.get(&program) {
+            return symbol;
+        }
+        let Prepared { hook, module } = &self.linked.programs[program];
+        let bytes = vec![0; module.ifaces as usize * INTERFACE_BYTES];
+        let name = format!("{}_ifaces", hook.name);
+        let symbol = self.read_only(&hook.interface_section(), &name, &bytes);
+        self.ifaces.insert(program, symbol);
         symbol
     }
 
@@ -238,6 +260,7 @@ impl<'a> Writer<'a> {
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)
                     }
+                    Target::Symbol(Symbol::Ifaces) => (self.ifaces(unit.program), elf::R_BPF_64_64),
                     Target::Func(func) => {
                         (self.funcs[linked.symbol(unit.program, func)].0, elf::R_BPF_64_32)
                     }

@@ -17,6 +17,7 @@ mod live;
 mod mach;
 mod outline;
 mod regalloc;
+mod reject;
 mod select;
 mod table;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::Program;
 use crate::asm::{self, Bytes};
 use crate::error::{Error, Limit};
 use crate::mach::{Callee, Code, Op};
-use crate::{outline, regalloc, select};
+use crate::{outline, regalloc, reject, select};
 use cranelift_entity::EntityRef;
 use l4c_ir::{Func, LineData, Module, Verified};
 use l4c_manifest::Hook;
@@ -117,7 +117,11 @@ fn compile(
     let kind = program.hook.kind;
     let function = &program.module.funcs[func];
     let machine = || {
-        let (code, stack_bytes) = regalloc::allocate(select::select(&program.module, func, kind)?)?;
+        let (code, stack_bytes) = if reject::is_made_here(function) {
+            reject::code(kind)?
+        } else {
+            regalloc::allocate(select::select(&program.module, func, kind)?)?
+        };
         check_reach(&code, &function.name, &program.module)?;
         let bytes = asm::encode(&code)?;
         Ok((code, stack_bytes, bytes))

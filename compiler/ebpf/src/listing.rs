@@ -45,6 +45,9 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             Op::Address { dst, symbol: Symbol::Table(name) } => {
                 writeln!(out, "    {dst:?} = table {} ll", table(*name))?;
             }
+            Op::Address { dst, symbol: Symbol::Ifaces } => {
+                writeln!(out, "    {dst:?} = interfaces ll")?;
+            }
             Op::Call { callee: Callee::Func(func), .. } => {
                 writeln!(out, "    call {}", linked.symbol(unit.program, *func))?;
             }

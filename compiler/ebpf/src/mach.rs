@@ -102,6 +102,8 @@ pub enum Symbol {
     Samples,
     /// The first byte of a table's data.
     Table(Table),
+    /// The numbers of interfaces, 4 bytes each, which the loader writes.
+    Ifaces,
 }
 
 /// Kernel helpers (`include/uapi/linux/bpf.h`, `enum bpf_func_id`).
@@ -113,6 +115,14 @@ pub enum Helper {
     GetPrandomU32,
     /// `bpf_perf_event_output`; it copies bytes of the packet itself, of whatever length.
     PerfEventOutput,
+    /// `bpf_get_smp_processor_id`
+    SmpProcessorId,
+    /// `bpf_redirect`
+    Redirect,
+    /// `bpf_xdp_adjust_head`
+    XdpAdjustHead,
+    /// `bpf_xdp_adjust_tail`
+    XdpAdjustTail,
     /// `bpf_skb_load_bytes_relative`
     SkbLoadBytesRelative,
 }
@@ -124,6 +134,10 @@ impl Helper {
             Self::MapLookup => 1,
             Self::GetPrandomU32 => 7,
             Self::PerfEventOutput => 25,
+            Self::SmpProcessorId => 8,
+            Self::Redirect => 23,
+            Self::XdpAdjustHead => 44,
+            Self::XdpAdjustTail => 65,
             Self::SkbLoadBytesRelative => 68,
         }
     }
@@ -134,6 +148,10 @@ impl Helper {
             Self::MapLookup => "bpf_map_lookup_elem",
             Self::GetPrandomU32 => "bpf_get_prandom_u32",
             Self::PerfEventOutput => "bpf_perf_event_output",
+            Self::SmpProcessorId => "bpf_get_smp_processor_id",
+            Self::Redirect => "bpf_redirect",
+            Self::XdpAdjustHead => "bpf_xdp_adjust_head",
+            Self::XdpAdjustTail => "bpf_xdp_adjust_tail",
             Self::SkbLoadBytesRelative => "bpf_skb_load_bytes_relative",
         }
     }

@@ -5,6 +5,7 @@
 //! known, to fall through, so that the states of a long chain of rules are found again and not walked
 //! one by one.
 
+mod env;
 mod guard;
 mod layout;
 mod member;
@@ -19,8 +20,8 @@ use cranelift_entity::SecondaryMap;
 use cranelift_entity::packed_option::PackedOption;
 use l4c_ir::analysis::{Cfg, KnownBits, UseCounts, known_bits};
 use l4c_ir::{
-    BinOp, Block, BlockCall, Cond, Env, Func, Function, InstData, Line, Module, Term, Value,
-    ValueDef, Width,
+    BinOp, Block, BlockCall, Cond, Func, Function, InstData, Line, Module, Term, Value, ValueDef,
+    Width,
 };
 use l4c_manifest::HookKind;
 use stubs::Stubs;
@@ -276,14 +277,12 @@ impl Select<'_> {
             return;
         }
         match (data, result) {
-            (InstData::Const(_), _) | (_, None) => {
-                if let InstData::Count { slot, bytes } = data {
-                    self.count(*slot, *bytes);
-                }
-                if let InstData::Sample { slot, packet_bytes, kept_bytes } = data {
-                    self.sample(*slot, *packet_bytes, *kept_bytes);
-                }
+            (InstData::Count { slot, bytes }, _) => self.count(*slot, *bytes),
+            (InstData::Sample { slot, packet_bytes, kept_bytes }, _) => {
+                self.sample(*slot, *packet_bytes, *kept_bytes);
             }
+            (InstData::Redirect { iface }, _) => self.redirect(*iface),
+            (InstData::Const(_), _) | (_, None) => {}
             (InstData::Binary { op, args }, Some(v)) => self.binary(*op, *args, v),
             (InstData::Swap { width, arg }, Some(v)) => {
                 let dst = self.home(v);
@@ -294,9 +293,13 @@ impl Select<'_> {
                 let dst = self.home(v);
                 self.packet_load(dst, *ptr, *disp_bytes, *width);
             }
-            (InstData::Env(Env::PktLen), Some(v)) => {
+            (InstData::Env(env), Some(v)) => {
                 let dst = self.home(v);
-                self.packet_len(dst);
+                self.env(dst, *env);
+            }
+            (InstData::IfaceSlot(slot), Some(v)) => {
+                let dst = self.home(v);
+                self.iface_slot(dst, *slot);
             }
             (InstData::Member { table, hi, lo }, Some(v)) => {
                 let dst = self.home(v);
@@ -312,7 +315,8 @@ impl Select<'_> {
                 let ret = Some(self.home(v));
                 self.emit(Op::Call { callee: Callee::Func(*func), args: list, ret });
             }
-            (InstData::Count { .. } | InstData::Sample { .. }, Some(_)) => {}
+            // Made by hand, as a function of its own.
+            (InstData::Reject { .. }, Some(_)) => {}
         }
     }
 

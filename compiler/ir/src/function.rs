@@ -20,6 +20,8 @@ pub struct Module {
     pub lines: PrimaryMap<Line, LineData>,
     /// Number of counter slots; `count` with a slot at or above it does nothing.
     pub counters: u32,
+    /// Number of slots in the table of interfaces.
+    pub ifaces: u32,
 }
 
 /// A read-only table of key ranges.
@@ -292,6 +294,21 @@ impl<'f> Builder<'f> {
     /// Calls a function.
     pub fn call(&mut self, func: Func, args: Vec<Value>) -> Value {
         self.value(InstData::Call { func, args })
+    }
+
+    /// The number in a slot of the table of interfaces.
+    pub fn iface_slot(&mut self, slot: u32) -> Value {
+        self.value(InstData::IfaceSlot(slot))
+    }
+
+    /// Sends the packet out by an interface.
+    pub fn redirect(&mut self, iface: Value) {
+        self.inst(InstData::Redirect { iface });
+    }
+
+    /// Answers the packet: offsets of network and transport header, protocol, family.
+    pub fn reject(&mut self, args: [Value; 4]) -> Value {
+        self.value(InstData::Reject { args })
     }
 
     fn terminate(&mut self, term: Term) {

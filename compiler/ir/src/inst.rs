@@ -69,6 +69,14 @@ pub enum Cond {
 pub enum Env {
     /// Bytes of the packet that the hook sees; at most 0xffff.
     PktLen,
+    /// Number of the interface that the packet came in by: 32 bits.
+    Iface,
+    /// Receive queue that the packet came in by: 32 bits.
+    RxQueue,
+    /// CPU that the program runs on: 32 bits.
+    Cpu,
+    /// What the kernel marked the packet with: 32 bits.
+    Mark,
 }
 
 /// An instruction that is not a terminator.
@@ -98,8 +106,19 @@ pub enum InstData {
     /// counter slot of the rule that wants it. `kept_bytes` is at most the packet's length. Has an effect, no
     /// result.
     Sample { slot: Value, packet_bytes: Value, kept_bytes: Value },
-    /// Calls a function with the packet and these numbers. Has the callee's effects.
+    /// Calls a function with the packet and these numbers. Has the callee's effects; nothing is read of the
+    /// packet behind a call of one that moves it.
     Call { func: Func, args: Vec<Value> },
+    /// The number that the loader wrote into a slot of the module's table of interfaces: 32 bits.
+    IfaceSlot(u32),
+    /// Sends the packet out by the interface of this number, if the program then returns the code that says
+    /// so. Has an effect, no result.
+    Redirect { iface: Value },
+    /// Makes the packet an answer to itself, if it may be answered, and gives the return code that sends it
+    /// back; else the code that drops it. `args`: offset of the network header, offset of the transport
+    /// header, protocol, family (4 or 6). Moves the packet. A function that holds it holds nothing else: it
+    /// takes these numbers and returns that code.
+    Reject { args: [Value; 4] },
 }
 
 /// A block and what its parameters get.
@@ -221,7 +240,7 @@ impl InstData {
     /// Calls `f` on each operand.
     pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random => {}
+            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
             Self::Binary { args, .. } => args.iter().copied().for_each(f),
             Self::Swap { arg, .. } => f(*arg),
             Self::Load { ptr, .. } => f(*ptr),
@@ -231,13 +250,15 @@ impl InstData {
                 [*slot, *packet_bytes, *kept_bytes].into_iter().for_each(f);
             }
             Self::Call { args, .. } => args.iter().copied().for_each(f),
+            Self::Redirect { iface } => f(*iface),
+            Self::Reject { args } => args.iter().copied().for_each(f),
         }
     }
 
     /// Replaces each operand `v` by `f(v)`.
     pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random => {}
+            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
             Self::Binary { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Swap { arg, .. } => *arg = f(*arg),
             Self::Load { ptr, .. } => *ptr = f(*ptr),
@@ -247,6 +268,8 @@ impl InstData {
                 [slot, packet_bytes, kept_bytes].into_iter().for_each(|v| *v = f(*v));
             }
             Self::Call { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
+            Self::Redirect { iface } => *iface = f(*iface),
+            Self::Reject { args } => args.iter_mut().for_each(|v| *v = f(*v)),
         }
     }
 
@@ -260,19 +283,24 @@ impl InstData {
             | Self::Swap { .. }
             | Self::Load { .. }
             | Self::Env(_)
-            | Self::Member { .. } => false,
-            Self::Count { .. } | Self::Random | Self::Sample { .. } | Self::Call { .. } => true,
+            | Self::Member { .. }
+            | Self::IfaceSlot(_) => false,
+            Self::Count { .. }
+            | Self::Random
+            | Self::Sample { .. }
+            | Self::Call { .. }
+            | Self::Redirect { .. }
+            | Self::Reject { .. } => true,
         }
     }
 
     /// True if the instruction defines a value.
     #[must_use]
     pub const fn has_result(&self) -> bool {
-        !matches!(self, Self::Count { .. } | Self::Sample { .. })
+        !matches!(self, Self::Count { .. } | Self::Sample { .. } | Self::Redirect { .. })
     }
 
-    /// True if packet pointers made before it may not be used after it. None of today's opcodes
-    /// moves the packet; what sends an answer or adds a header will.
+    /// True if packet pointers made before it may not be used after it.
     #[must_use]
     pub const fn moves_packet(&self) -> bool {
         match self {
@@ -285,7 +313,10 @@ impl InstData {
             | Self::Count { .. }
             | Self::Random
             | Self::Sample { .. }
-            | Self::Call { .. } => false,
+            | Self::Call { .. }
+            | Self::IfaceSlot(_)
+            | Self::Redirect { .. } => false,
+            Self::Reject { .. } => true,
         }
     }
 }

@@ -19,7 +19,8 @@ const SEED: u64 = 1;
 /// A packet longer than this is seen cut: offsets are 16-bit numbers everywhere.
 const MAX_VISIBLE_BYTES: usize = 0xffff;
 
-/// Why a module could not be run to its end. Verified modules give none of these but `TooDeep`.
+/// Why a module could not be run to its end. Verified modules give none of these but
+/// `TooDeep`, and `Missing` where a packet is to be answered: that is left to the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InterpError {
     /// The module has no entry, or a function no blocks.
@@ -203,6 +204,13 @@ impl Machine<'_> {
                 bytes.iter().rev().fold(0, |n, &byte| n << 8 | u64::from(byte))
             }
             InstData::Env(Env::PktLen) => self.packet.len() as u64,
+            // A packet comes from nowhere, as in the kernel's test run: by the interface of number 1, which is
+            // what the first slot then says.
+            InstData::Env(Env::Iface) | InstData::IfaceSlot(0) => 1,
+            InstData::Env(Env::RxQueue | Env::Cpu | Env::Mark)
+            | InstData::IfaceSlot(_)
+            | InstData::Redirect { .. } => 0,
+            InstData::Reject { .. } => return Err(InterpError::Missing("an answer".to_owned())),
             InstData::Member { table, hi, lo } => {
                 let missing = || InterpError::Missing(table.to_string());
                 let table = self.module.tables.get(*table).ok_or_else(missing)?;

@@ -172,6 +172,10 @@ impl<'a> Parser<'a> {
                     self.next();
                     self.module.counters = self.number()?;
                 }
+                Tok::Word("ifaces") => {
+                    self.next();
+                    self.module.ifaces = self.number()?;
+                }
                 Tok::Word("entry") => {
                     self.next();
                     entry = Some((self.word("a function's name")?, line));
@@ -191,7 +195,8 @@ impl<'a> Parser<'a> {
                 }
                 Tok::Word(word) if word.starts_with("line") => self.source_line()?,
                 Tok::Word(_) | Tok::Text(_) | Tok::Sign(_) | Tok::Arrow => {
-                    return self.wanted("`table`, `lineN`, `counters`, `entry` or `function`");
+                    return self
+                        .wanted("`table`, `lineN`, `counters`, `ifaces`, `entry` or `function`");
                 }
             }
         }

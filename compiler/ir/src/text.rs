@@ -139,6 +139,9 @@ impl<'a> FuncText<'a> {
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
             }
+            InstData::IfaceSlot(slot) => format!("iface_slot {slot}"),
+            InstData::Redirect { iface } => format!("redirect {}", v(iface)),
+            InstData::Reject { args } => format!("reject {}", self.names.list(args)),
         };
         match self.func.results[inst].expand() {
             Some(result) => format!("{} = {text}", v(&result)),
@@ -238,6 +241,9 @@ impl Display for Module {
             writeln!(f, "{key} {file}:{}:{} {text}", line.line, line.column)?;
         }
         writeln!(f, "counters {}", self.counters)?;
+        if self.ifaces > 0 {
+            writeln!(f, "ifaces {}", self.ifaces)?;
+        }
         if let Some(entry) = self.entry.expand() {
             match self.funcs.get(entry) {
                 Some(func) => writeln!(f, "entry {}", func.name)?,
@@ -297,7 +303,13 @@ impl Cond {
 
 impl Env {
     /// All of them, with their names in the text.
-    pub(crate) const NAMES: [(Self, &'static str); 1] = [(Self::PktLen, "pkt_len")];
+    pub(crate) const NAMES: [(Self, &'static str); 5] = [
+        (Self::PktLen, "pkt_len"),
+        (Self::Iface, "iface"),
+        (Self::RxQueue, "rx_queue"),
+        (Self::Cpu, "cpu"),
+        (Self::Mark, "mark"),
+    ];
 }
 
 /// The name of `key` in a table that holds each variant.

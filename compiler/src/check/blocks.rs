@@ -6,7 +6,7 @@ use super::value::{Val, Values, count, duration_ns};
 use super::want::Want;
 use super::{Checker, errors, unsupported};
 use crate::fields::Field;
-use crate::hir::{Amount, Expect, HookId, Test, TestStep, TestStepKind};
+use crate::hir::{Amount, Expect, HookId, IfaceId, Test, TestStep, TestStepKind};
 use crate::source::Base;
 use crate::{packet, report};
 use cranelift_entity::EntityRef;
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Verdicts that are not there yet.
-const LATER_VERDICTS: &[&str] = &["reject", "redirect", "syncookie", "truncate"];
+const LATER_VERDICTS: &[&str] = &["syncookie", "truncate"];
 
 /// A test while its steps are read.
 struct Block<'a> {
@@ -84,7 +84,8 @@ impl Checker<'_> {
                     None => Some(1),
                 };
                 let expect = self.expectation(expect.as_ref(), block);
-                Some(TestStepKind::Send { packet: packet?, times: times?, expect: expect? })
+                let (packet, iface) = packet?;
+                Some(TestStepKind::Send { packet, iface, times: times?, expect: expect? })
             }
             ast::TestStepKind::Pcap { path, expect } => {
                 let path = self.capture(path);
@@ -107,10 +108,16 @@ impl Checker<'_> {
         }
     }
 
-    /// The bytes of a packet, as the hook sees it.
-    fn packet(&mut self, packet: &Packet) -> Option<Vec<u8>> {
-        match packet::build(packet, self.kind, &self.values) {
-            Ok(bytes) => Some(bytes),
+    /// The bytes of a packet, as the hook sees it, and the interface that it comes in by.
+    fn packet(&mut self, packet: &Packet) -> Option<(Vec<u8>, Option<IfaceId>)> {
+        let mut packet = packet.clone();
+        let mut iface = Some(None);
+        for (_, value) in packet.with.extract_if(.., |(name, _)| name.node == "iface") {
+            let value = self.values.value(&value, &[], &mut self.diags);
+            iface = self.iface(&value).map(Some);
+        }
+        match packet::build(&packet, self.kind, &self.values) {
+            Ok(bytes) => Some((bytes, iface?)),
             Err(wrong) => {
                 wrong.into_iter().for_each(|d| self.diags.push(d));
                 None
@@ -153,7 +160,9 @@ impl Checker<'_> {
         if LATER_VERDICTS.contains(&word.node.as_str()) {
             return self.diags.none(unsupported::at(word.span, &format!("`{}`", word.node)));
         }
-        let why = format!("`{}` is no verdict: write `pass` or `drop`", errors::shown(&word.node));
+        let word_shown = errors::shown(&word.node);
+        let why =
+            format!("`{word_shown}` is no verdict: write `pass`, `drop`, `reject` or `redirect`");
         self.diags.none(errors::expectation(word.span, &why))
     }
 

@@ -3,7 +3,7 @@
 use super::operand::Target;
 use super::text::MAX_TEXT_BYTES;
 use super::value::{Params, Val, elements};
-use super::want::{Family, Misfit, Piece, Want, place_max};
+use super::want::{Family, Kind, Misfit, Piece, Want, place_max};
 use super::{Checker, errors};
 use crate::fields::{At, Field, Place, Ty};
 use crate::hir::{Atom, AtomTest, Operand, Pattern, Pred, SetId};
@@ -118,10 +118,8 @@ impl Checker<'_> {
         }
         let want = self.numeric_want(target, value)?;
         let ordered = match want.kind {
-            super::want::Kind::Number | super::want::Kind::Port => true,
-            super::want::Kind::Addr { .. } | super::want::Kind::Mac | super::want::Kind::Flags => {
-                false
-            }
+            Kind::Number | Kind::Port => true,
+            Kind::Addr { .. } | Kind::Mac | Kind::Flags | Kind::Iface => false,
         };
         if !ordered {
             return self.diags.none(errors::no_order(op.span, &want.by, want.words()));
@@ -220,6 +218,11 @@ impl Checker<'_> {
         {
             let pattern = self.pattern(target, pattern, slice.len_bytes, element.span)?;
             parts.patterns.push(pattern);
+            return Some(());
+        }
+        if let Some(Want { kind: Kind::Iface, .. }) = target.want {
+            let value = self.iface(element)?.value().into();
+            parts.numbers[0].push((value, value));
             return Some(());
         }
         let want = self.numeric_want(target, element)?;
@@ -390,7 +393,7 @@ fn field_possible(field: &Field, mask: Option<u128>, values: &[Ranges]) -> Possi
             let width = u32::from(width_bits);
             possible(&values.unscale(u32::from(shift), u128::from(add), width), None, width)
         }
-        At::Nowhere | At::Bits { .. } | At::Const(_) | At::Info(_) => {
+        At::Nowhere | At::Bits { .. } | At::Const(_) | At::Info(_) | At::Arrival(_) => {
             possible(values, mask, place.width_bits())
         }
     });

@@ -13,9 +13,11 @@ pub(crate) use text::*;
 pub(crate) use values::*;
 
 use super::names::Symbol;
+use super::operand;
 use super::unsupported;
 use crate::source::FileError;
 use l4c_grammar::{Diag, Name, S, Span};
+use l4c_manifest::HookKind;
 use std::fmt::Display;
 
 /// Codes of the checker and their titles.
@@ -52,6 +54,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0216", "a mask that does not fit"),
     ("E0217", "one value is asked for"),
     ("E0218", "a match with too few or too many values"),
+    ("E0219", "what no interface can be called"),
     ("E0231", "a question to bytes that does not go with them"),
     ("E0232", "`within` that cannot be"),
     ("E0233", "no name"),
@@ -70,6 +73,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0311", "a property with wrong values"),
     ("E0312", "words of a hook that do not go with its kind"),
     ("E0313", "an expectation that cannot be"),
+    ("E0314", "an action that the hook does not have"),
     ("E0320", "a share of packets that cannot be"),
     ("E0390", "more errors than are shown"),
     ("E0900", "not supported yet"),
@@ -235,6 +239,12 @@ pub(crate) fn not_seen(span: Span, what: &str, hook: &str) -> Diag {
         .help("its packets begin with the IP header: the link header is gone before it is asked")
 }
 
+/// `why` no hook of this kind is told a field of the packet's surroundings.
+pub(crate) fn not_told(span: Span, what: &str, hook: &str, why: &str) -> Diag {
+    let message = format!("{hook} is not told `{what}`: {why}");
+    Diag::error("E0114", span, message).label("not in sight")
+}
+
 // E0301 to E0390: structure
 
 pub(crate) fn file(written: &S<String>, error: &FileError) -> Diag {
@@ -338,6 +348,27 @@ pub(crate) fn hook_words(word: &Name, kind: &str) -> Diag {
 
 pub(crate) fn expectation(span: Span, why: &str) -> Diag {
     Diag::error("E0313", span, why).label("cannot be")
+}
+
+/// An action that programs of other kinds have.
+pub(crate) fn action_of_other_hooks(verb: &Name, kind: HookKind) -> Diag {
+    let (word, program) = (shown(&verb.node), operand::hook_words(kind));
+    let (why, help) = match (verb.node.as_str(), kind) {
+        ("mark", HookKind::Xdp) => (
+            "it runs before the kernel has anything to put a mark on",
+            "tc hooks will have `mark`; here, `count` or `redirect` may do",
+        ),
+        ("mark", HookKind::Socket) => {
+            ("it may look at the packet and not change it", "tc hooks will have `mark`")
+        }
+        (_, HookKind::Xdp | HookKind::Socket) => (
+            "it can only keep a packet from its socket, and send none",
+            "`drop` does that; `reject` and `redirect` are for XDP hooks",
+        ),
+    };
+    Diag::error("E0314", verb.span, format!("{program} has no `{word}`: {why}"))
+        .label("not in this hook")
+        .help(help)
 }
 
 pub(crate) fn more_errors(span: Span, more: usize) -> Diag {

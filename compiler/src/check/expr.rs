@@ -274,7 +274,8 @@ impl<'a> Checker<'a> {
             | Ty::Addr6
             | Ty::Addr
             | Ty::Mac
-            | Ty::Name => {
+            | Ty::Name
+            | Ty::Iface => {
                 let text = if mask.is_some() { self.sources.text(span) } else { &name };
                 self.diags.none(errors::number_alone(span, text))
             }

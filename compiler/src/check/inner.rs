@@ -31,8 +31,7 @@ impl Checker<'_> {
             }),
             (_, Some(_)) => None,
         };
-        let later =
-            found.is_some() || unsupported::is_field(behind) || whole_layer(behind).is_some();
+        let later = found.is_some() || whole_layer(behind).is_some();
         if like.is_none() && later {
             return unsupported::at(span, &format!("`{}`", errors::shown(name)));
         }

@@ -80,7 +80,11 @@ impl Checker<'_> {
         let chains = self.policy.chains.values().flat_map(|c| &c.rules);
         let hooks = self.policy.hooks.values().flat_map(|h| &h.rules);
         for rule in chains.chain(hooks) {
-            if rule.shadow || rule.steer != Some(Steer::Verdict(Verdict::Drop)) {
+            let refuses = matches!(
+                rule.steer.and_then(Steer::verdict),
+                Some(Verdict::Drop | Verdict::Reject)
+            );
+            if rule.shadow || !refuses {
                 continue;
             }
             let mut sets = Vec::new();
@@ -103,7 +107,7 @@ impl Checker<'_> {
 fn unreached(rules: &[Rule]) -> Option<(Span, usize, Span)> {
     let takes_all = |rule: &Rule| {
         let ends = match rule.steer {
-            Some(Steer::Verdict(_) | Steer::Goto(_) | Steer::Return) => true,
+            Some(Steer::Verdict(_) | Steer::Goto(_) | Steer::Return | Steer::Redirect(_)) => true,
             Some(Steer::Jump(_)) | None => false,
         };
         ends && !rule.shadow && matches!(rule.pred, Pred::Const(true))

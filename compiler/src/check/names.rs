@@ -217,7 +217,6 @@ fn reserved(name: &str) -> Option<&'static str> {
     } else if FIELDS.iter().any(|f| first_word(f.name))
         || LAYERS.contains(&name)
         || INNER.strip_suffix('.') == Some(name)
-        || unsupported::is_first_word(name)
     {
         Some("it is a protocol or the first word of a field")
     } else {

@@ -1,11 +1,10 @@
 //! The left side of a comparison: a field or bytes, with or without a mask.
 
-use super::errors;
 use super::names::{Sort, nearest};
 use super::unsupported;
 use super::value::Params;
 use super::want::{Family, Want};
-use super::{Checker, words};
+use super::{Checker, errors, iface, words};
 use crate::fields::{FIELDS, Field, INNER, Ty, When};
 use crate::hir::{Layer, Operand, Slice};
 use l4c_grammar::{self as ast, OperandBase, S, SliceOff, Span, Value};
@@ -129,13 +128,14 @@ impl Checker<'_> {
             let diag = errors::not_seen(span, name, hook_words(self.kind));
             return self.diags.none(diag);
         }
+        if let Some(why) = iface::untold(field, self.kind) {
+            let diag = errors::not_told(span, name, hook_words(self.kind), why);
+            return self.diags.none(diag);
+        }
         Some(field)
     }
 
     pub(super) fn no_field(&self, name: &str, span: Span) -> ast::Diag {
-        if unsupported::is_field(name) {
-            return unsupported::at(span, &format!("`{}`", errors::shown(name)));
-        }
         if let Some(symbol) = self.values.names.find(name) {
             return errors::wrong_sort(span, name, symbol, "a field");
         }
@@ -266,7 +266,8 @@ impl Checker<'_> {
             | Ty::Flags
             | Ty::Bit
             | Ty::Presence
-            | Ty::Name => {
+            | Ty::Name
+            | Ty::Iface => {
                 let why = format!("`{name}` is no number of up to 16 bits");
                 self.diags.none(errors::slice(span, &why))
             }
@@ -323,7 +324,7 @@ fn needs_link(when: When) -> bool {
 }
 
 /// A hook of this kind, as a user calls it.
-fn hook_words(kind: HookKind) -> &'static str {
+pub(super) fn hook_words(kind: HookKind) -> &'static str {
     match kind {
         HookKind::Xdp => "an XDP program",
         HookKind::Socket => "a socket filter",

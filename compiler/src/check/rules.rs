@@ -6,7 +6,7 @@ use super::want::Want;
 use super::words::is_name;
 use super::{Checker, errors, graph, unsupported};
 use crate::fields::DNS_PORTS;
-use crate::hir::{Chain, ChainId, CounterId, Effect, Hook, Pred, Rule, Steer};
+use crate::hir::{Chain, ChainId, CounterId, Effect, Hook, IfaceId, Pred, Rule, Steer};
 use crate::ranges::Ranges;
 use cranelift_entity::EntityRef;
 use l4c_grammar::{self as ast, Action, HookDecl, RuleKind, S, Span, Value};
@@ -22,6 +22,8 @@ enum Verb {
     Return,
     Count,
     Sample,
+    Redirect,
+    Mark,
 }
 
 const VERBS: &[(&str, Verb)] = &[
@@ -32,6 +34,9 @@ const VERBS: &[(&str, Verb)] = &[
     ("return", Verb::Return),
     ("count", Verb::Count),
     ("sample", Verb::Sample),
+    ("reject", Verb::Verdict(Verdict::Reject)),
+    ("redirect", Verb::Redirect),
+    ("mark", Verb::Mark),
 ];
 
 /// The setting of a hook that names the ports of DNS.
@@ -47,6 +52,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("block", "drop"),
     ("discard", "drop"),
     ("DROP", "drop"),
+    ("REJECT", "reject"),
     ("counter", "count"),
     ("call", "jump"),
 ];
@@ -160,21 +166,22 @@ impl<'a> Checker<'a> {
             acts = self.actions(&default.node);
             span = default.span;
         }
-        let verdict = match acts.steer {
-            Some((Steer::Verdict(verdict), false, _)) => verdict,
+        let pass = Steer::Verdict(Verdict::Pass);
+        let steer = match acts.steer {
+            Some((steer @ (Steer::Verdict(_) | Steer::Redirect(_)), false, _)) => steer,
             // A shadowed verdict is not given: what is left is what there is without one.
-            Some((Steer::Verdict(_), true, _)) | None => Verdict::Pass,
+            Some((Steer::Verdict(_) | Steer::Redirect(_), true, _)) | None => pass,
             Some((Steer::Jump(_) | Steer::Goto(_) | Steer::Return, _, at)) => {
                 let verb = self.sources.text(at).to_owned();
                 self.diags.push(errors::default_steers(at, &errors::shown(&verb)));
-                Verdict::Pass
+                pass
             }
         };
         Rule {
             name: "default".to_owned(),
             pred: Pred::Const(true),
             effects: acts.effects,
-            steer: Some(Steer::Verdict(verdict)),
+            steer: Some(steer),
             shadow: false,
             span,
         }
@@ -227,7 +234,12 @@ impl<'a> Checker<'a> {
         for action in actions {
             let Some(verb) = self.verb(action) else { continue };
             let steer = match verb {
-                Verb::Verdict(verdict) => self.no_words(action).map(|()| Steer::Verdict(verdict)),
+                Verb::Verdict(verdict) => self.given(action, verdict).map(Steer::Verdict),
+                Verb::Redirect => self.redirect(action).map(Steer::Redirect),
+                Verb::Mark => {
+                    self.diags.push(errors::action_of_other_hooks(&action.verb, self.kind));
+                    continue;
+                }
                 Verb::Return => self.no_words(action).map(|()| Steer::Return),
                 Verb::Jump => self.target_chain(action).map(Steer::Jump),
                 Verb::Goto => self.target_chain(action).map(Steer::Goto),
@@ -276,6 +288,32 @@ impl<'a> Checker<'a> {
                 self.diags.none(diag)
             }
         }
+    }
+
+    /// A verdict that stands alone, if the hook can give it.
+    fn given(&mut self, action: &Action, verdict: Verdict) -> Option<Verdict> {
+        self.no_words(action)?;
+        self.can_give(action, verdict)
+    }
+
+    fn can_give(&mut self, action: &Action, verdict: Verdict) -> Option<Verdict> {
+        if self.kind.code(verdict).is_none() {
+            let diag = errors::action_of_other_hooks(&action.verb, self.kind);
+            return self.diags.none(diag);
+        }
+        Some(verdict)
+    }
+
+    /// `redirect "eth1"`
+    fn redirect(&mut self, action: &Action) -> Option<IfaceId> {
+        self.can_give(action, Verdict::Redirect)?;
+        let [value] = action.args.as_slice() else {
+            let span = action.args.get(1).map_or(action.span, |second| second.span);
+            let asked = "the name of an interface in quotes";
+            return self.diags.none(errors::action_words(span, &action.verb.node, asked));
+        };
+        let value = self.values.value(value, &[], &mut self.diags);
+        self.iface(&value)
     }
 
     /// The one word or quoted name behind an action.
@@ -374,6 +412,6 @@ fn within(inner: Span, outer: Span) -> bool {
 pub(super) fn leads_to(rule: &Rule) -> Option<usize> {
     match rule.steer {
         Some(Steer::Jump(chain) | Steer::Goto(chain)) => Some(chain.index()),
-        Some(Steer::Verdict(_) | Steer::Return) | None => None,
+        Some(Steer::Verdict(_) | Steer::Return | Steer::Redirect(_)) | None => None,
     }
 }

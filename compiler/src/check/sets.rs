@@ -290,7 +290,15 @@ impl Checker<'_> {
             (Kind::Number | Kind::Port, Kind::Number)
             | (Kind::Port, Kind::Port)
             | (Kind::Mac, Kind::Mac) => true,
-            (Kind::Addr { .. } | Kind::Number | Kind::Port | Kind::Mac | Kind::Flags, _) => false,
+            (
+                Kind::Addr { .. }
+                | Kind::Number
+                | Kind::Port
+                | Kind::Mac
+                | Kind::Flags
+                | Kind::Iface,
+                _,
+            ) => false,
         };
         if fits {
             return Some(());

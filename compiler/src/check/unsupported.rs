@@ -3,12 +3,8 @@
 use super::errors;
 use l4c_grammar::{Diag, Name, Span};
 
-/// Fields that are not there yet.
-const FIELDS: &[&str] = &["iface", "rx_queue", "mark", "cpu"];
-
 /// Actions that are not there yet.
-pub(crate) const ACTIONS: &[&str] =
-    &["reject", "redirect", "syncookie", "truncate", "add", "del", "mark"];
+pub(crate) const ACTIONS: &[&str] = &["syncookie", "truncate", "add", "del"];
 
 /// Kinds of hook that are not there yet.
 pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"];
@@ -27,14 +23,4 @@ pub(crate) fn at(span: Span, what: &str) -> Diag {
 /// `use std::NAME`
 pub(crate) fn standard_library(name: &Name) -> Diag {
     at(name.span, "`use std::`")
-}
-
-/// True if `name` is a field of the language that is not there yet.
-pub(crate) fn is_field(name: &str) -> bool {
-    FIELDS.contains(&name)
-}
-
-/// True if `name` is the first word of a field that is not there yet.
-pub(crate) fn is_first_word(name: &str) -> bool {
-    FIELDS.contains(&name)
 }

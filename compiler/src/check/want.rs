@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Mac,
     /// Bits with names.
     Flags,
+    /// The name of an interface.
+    Iface,
 }
 
 /// What is asked of a value, and by whom.
@@ -87,6 +89,7 @@ impl Want {
             Ty::Addr => Kind::Addr { v4: true, v6: true },
             Ty::Mac => Kind::Mac,
             Ty::Flags => Kind::Flags,
+            Ty::Iface => Kind::Iface,
             Ty::Presence | Ty::Name | Ty::Layout => return None,
         };
         let max = field.places.iter().map(place_max).max().unwrap_or(0);
@@ -116,6 +119,7 @@ impl Want {
             Kind::Addr { .. } => "an address",
             Kind::Mac => "a hardware address",
             Kind::Flags => "flags",
+            Kind::Iface => "the name of an interface in quotes",
         }
     }
 
@@ -161,7 +165,7 @@ impl Want {
             (Kind::Addr { v4, .. }, Some(Family::V4)) => v4,
             (Kind::Addr { v6, .. }, Some(Family::V6)) => v6,
             (Kind::Addr { .. }, None) => false,
-            (Kind::Number | Kind::Port | Kind::Mac | Kind::Flags, _) => false,
+            (Kind::Number | Kind::Port | Kind::Mac | Kind::Flags | Kind::Iface, _) => false,
         }
     }
 

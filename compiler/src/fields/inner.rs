@@ -44,7 +44,9 @@ impl Field {
                     | When::Unparsed
                     | When::Ext(_) => true,
                 };
-                told_by_header && place.at != At::Info(Info::PktLen)
+                let of_the_packet =
+                    place.at != At::Info(Info::PktLen) && !matches!(place.at, At::Arrival(_));
+                told_by_header && of_the_packet
             })
     }
 

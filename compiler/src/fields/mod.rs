@@ -62,6 +62,9 @@ pub enum Ty {
     Option,
     /// A list of TCP options as p0f writes it, compared with texts; its place says when there is one.
     Layout,
+    /// An interface. Its values are numbered as [`Policy::ifaces`](crate::hir::Policy::ifaces) is, from 1; 0
+    /// is one that no rule names.
+    Iface,
 }
 
 /// One place of a field.
@@ -96,6 +99,8 @@ pub enum At {
     Const(u8),
     /// Something that reading the headers found out.
     Info(Info),
+    /// Not in the packet: how it came. An interface is there if the packet came by one.
+    Arrival(Arrival),
 }
 
 /// Where counting begins.
@@ -130,6 +135,19 @@ pub enum Info {
     NameLabels,
     /// That name itself: no number.
     Name,
+}
+
+/// How a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Arrival {
+    /// By which interface.
+    Iface,
+    /// By which receive queue.
+    RxQueue,
+    /// On which CPU.
+    Cpu,
+    /// What the kernel marked it with.
+    Mark,
 }
 
 /// When a field is there.
@@ -344,6 +362,7 @@ impl Place {
             At::Info(Info::NameLen | Info::NameLabels) => 8,
             At::Info(Info::PktLen | Info::PayloadLen) => 16,
             At::Info(Info::Name) => 0,
+            At::Arrival(_) => 32,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rows.
 
-use super::{At, Base, Ext, Field, Form, Info, Place, TcpOption, Transport, Ty, When};
+use super::{Arrival, At, Base, Ext, Field, Form, Info, Place, TcpOption, Transport, Ty, When};
 
 const fn bits(when: When, base: Base, off_bits: i16, width_bits: u8) -> Place {
     Place { when, at: At::Bits { base, off_bits, width_bits, shift: 0, add: 0 } }
@@ -96,7 +96,7 @@ const fn words(place: Place) -> Place {
         At::Bits { base, off_bits, width_bits, add, .. } => {
             Place { when: place.when, at: At::Bits { base, off_bits, width_bits, shift: 2, add } }
         }
-        At::Nowhere | At::Const(_) | At::Info(_) => place,
+        At::Nowhere | At::Const(_) | At::Info(_) | At::Arrival(_) => place,
     }
 }
 const fn there(when: When) -> Place {
@@ -333,6 +333,10 @@ const fn info(when: When, info: Info) -> Place {
     Place { when, at: At::Info(info) }
 }
 
+const fn arrival(arrival: Arrival) -> Place {
+    Place { when: When::Always, at: At::Arrival(arrival) }
+}
+
 rows! {
     // any family
     "src" Addr [ip4(96, 32), ip6(64, 128)] NO_NAMES "source address";
@@ -350,6 +354,12 @@ rows! {
     "unparsed" Presence [there(When::Unparsed)] NO_NAMES
         "a header that its predecessor announced is cut, impossible, or too deep";
     "pkt_len" Number [info(When::Always, Info::PktLen)] NO_NAMES "bytes of the packet that the hook sees";
+
+    // metadata
+    "iface" Iface [arrival(Arrival::Iface)] NO_NAMES "interface that the packet came in by";
+    "rx_queue" Number [arrival(Arrival::RxQueue)] NO_NAMES "receive queue that the packet came in by, from 0";
+    "cpu" Number [arrival(Arrival::Cpu)] NO_NAMES "CPU that judges the packet, from 0";
+    "mark" Number [arrival(Arrival::Mark)] NO_NAMES "what the kernel marked the packet with; XDP comes before that";
 
     // link
     "eth.dst" Mac [link(0, 48)] NO_NAMES "destination hardware address";

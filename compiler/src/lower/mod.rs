@@ -21,6 +21,7 @@
 //! `code` the hook's own return code. So the entry function counts the deciding rule in one place, whatever
 //! their number.
 
+mod arrival;
 mod bytes;
 mod effects;
 mod exact;
@@ -32,6 +33,7 @@ mod needs;
 mod options;
 mod parse;
 mod pred;
+mod reject;
 mod rules;
 mod search;
 mod tables;
@@ -39,7 +41,7 @@ mod tunnel;
 mod value;
 mod walk;
 
-use crate::hir::{ChainId, CounterId, Glob, Hook, HookId, Pattern, Policy};
+use crate::hir::{ChainId, CounterId, Glob, Hook, HookId, IfaceId, Pattern, Policy, Steer};
 use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
@@ -74,6 +76,8 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         let line = lines.push(quote(row.rule(policy, hook).span));
         rules.insert((row.chain, row.index), (slot as u64, line));
     }
+    let ifaces = report::ifaces(policy, hook);
+    let slots = ifaces.iter().zip(1u32..).map(|((iface, _), slot)| (*iface, slot)).collect();
     let named = counters.iter().enumerate().map(|(i, &c)| (c, (report.len() + i) as u64)).collect();
     let mut lowering = Lowering {
         policy,
@@ -82,7 +86,14 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         needs,
         inside,
         made: Made::new(policy, hook),
-        names: Names { rules, counters: named, chains: HashMap::new(), sampler: None },
+        names: Names {
+            rules,
+            counters: named,
+            chains: HashMap::new(),
+            sampler: None,
+            ifaces: slots,
+            shadow,
+        },
     };
     let entry = lowering.program(plan);
     Module {
@@ -91,6 +102,10 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         tables: lowering.made.tables.finish(),
         lines,
         counters: u32::try_from(report.len() + counters.len()).expect("at most a million rules"),
+        ifaces: match u32::try_from(ifaces.len()).expect("the checker takes a few thousand") {
+            0 => 0,
+            named => 1 + named,
+        },
     }
 }
 
@@ -151,6 +166,10 @@ struct Names {
     chains: HashMap<ChainId, Func>,
     /// The function that samples, if any rule does.
     sampler: Option<Func>,
+    /// Slots in the table of interfaces; slot 0 is the number of no interface.
+    ifaces: HashMap<IfaceId, u32>,
+    /// No verdict is given: nothing is done that only a verdict makes good.
+    shadow: bool,
 }
 
 /// A function of rules being built.
@@ -293,6 +312,9 @@ impl Lowering<'_> {
         let needs = self.needs;
         let hook = &self.policy.hooks[self.hook];
         let (default_slot, default_line) = self.names.rules[&(None, hook.rules.len())];
+        let answers = needs.answers && !self.shadow;
+        let answer =
+            answers.then(|| self.made.funcs.push(reject::function(&format!("{name}_reject"))));
         let mut func = Function::new(name);
         let mut b = Builder::new(&mut func, 0);
         b.set_line(Some(default_line));
@@ -304,6 +326,10 @@ impl Lowering<'_> {
         let decided = b.new_block();
         let outcome = b.func.add_param(decided);
         let default = b.new_block();
+        if answer.is_some() {
+            b.func.add_param(decided);
+            b.func.add_param(default);
+        }
         for block in [Some(read.any), read.common].into_iter().flatten() {
             b.switch_to(block);
             let layout = b.func.blocks[block].params[0];
@@ -313,23 +339,45 @@ impl Lowering<'_> {
             };
             let inner = make_inner.map(|func| b.call(func, vec![layout, pkt_len]));
             let words: Vec<Value> = [layout, lens].into_iter().chain(inner).collect();
-            ask_runs(&mut b, runs, &words, (decided, default));
+            if answer.is_none() {
+                ask_runs(&mut b, runs, &words, (decided, default));
+                continue;
+            }
+            // An answer asks for the layout word once more.
+            let [found, left] = [(); 2].map(|()| b.new_block());
+            let result = b.func.add_param(found);
+            ask_runs(&mut b, runs, &words, (found, left));
+            b.switch_to(found);
+            b.jump(decided, vec![result, layout]);
+            b.switch_to(left);
+            b.jump(default, vec![layout]);
         }
         b.switch_to(default);
         effects::effects(&mut b, &self.names, &hook.default, default_slot, pkt_len);
+        if let (Some(Steer::Redirect(iface)), false) = (hook.default.steer, self.shadow) {
+            let iface = b.iface_slot(self.names.ifaces[&iface]);
+            b.redirect(iface);
+        }
         let result = b.iconst(rules::decision(default_slot, hook.kind, hook.default.steer));
-        b.jump(decided, vec![result]);
+        let mut words = vec![result];
+        words.extend_from_slice(&b.func.blocks[default].params);
+        b.jump(decided, words);
         b.switch_to(decided);
         let above = b.binary_imm(BinOp::Shr, outcome, 32);
         let slot = b.binary_imm(BinOp::Sub, above, 1);
         b.count(slot, pkt_len);
-        let code = if self.shadow {
+        if self.shadow {
             // Only here: a rule that did not decide would let later rules match and count.
-            b.iconst(u64::from(hook.kind.code(Verdict::Pass)))
+            let code = b.iconst(u64::from(rules::code(hook.kind, Verdict::Pass)));
+            b.ret(code);
         } else {
-            b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX))
-        };
-        b.ret(code);
+            let code = b.binary_imm(BinOp::And, outcome, u64::from(u32::MAX));
+            if let Some(answer) = answer {
+                let layout = b.func.blocks[decided].params[1];
+                reject::answer(&mut b, answer, hook.kind, code, layout);
+            }
+            b.ret(code);
+        }
         self.made.funcs.push(func)
     }
 }

@@ -1,7 +1,8 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
 use crate::fields::{At, Base, Field, Info, When};
-use crate::hir::{Atom, Layer, Operand, Pred, Rule};
+use crate::hir::{Atom, Layer, Operand, Pred, Rule, Steer};
+use l4c_manifest::Verdict;
 
 /// What the header reader must find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +23,8 @@ pub struct Needs {
     pub question: bool,
     /// Anything of the packet inside a tunnel.
     pub inner: bool,
+    /// What an answer to the packet asks of it.
+    pub answers: bool,
 }
 
 impl Needs {
@@ -30,6 +33,9 @@ impl Needs {
         let mut needs = Self::default();
         for rule in rules {
             needs.add_pred(&rule.pred, false);
+            if rule.steer == Some(Steer::Verdict(Verdict::Reject)) && !rule.shadow {
+                (needs.transport, needs.answers) = (true, true);
+            }
         }
         needs
     }
@@ -83,7 +89,7 @@ impl Needs {
             self.transport |= match place.at {
                 At::Info(Info::Proto) => true,
                 At::Bits { base, .. } => base == Base::Transport,
-                At::Nowhere | At::Const(_) | At::Info(_) => false,
+                At::Nowhere | At::Const(_) | At::Info(_) | At::Arrival(_) => false,
             };
         }
     }

@@ -5,10 +5,10 @@ use super::layout::{self, L3, LINK, PROTO_MASK, TAG1, TAG2};
 use super::lens::{DNS, END_SHIFT, OFF_MASK};
 use super::parse::ETH_BYTES;
 use super::value::{Bits, Extract};
-use crate::fields::{At, Base, DNS_HEADER_BYTES, Field, Form, Info, Place, Ty, When};
+use crate::fields::{Arrival, At, Base, DNS_HEADER_BYTES, Field, Form, Info, Place, Ty, When};
 use crate::hir::{Atom, AtomTest, Operand, Pred, SetId};
 use crate::ranges::{Ranges, max_value};
-use l4c_ir::{BinOp, Block, Cond, Value, Width};
+use l4c_ir::{BinOp, Block, Cond, Env, Value, Width};
 
 /// Up to so many ranges are compared one by one; more go through a table.
 const MAX_INLINE_RANGES: usize = 8;
@@ -106,6 +106,9 @@ impl FuncBuilder<'_, '_> {
             }
             return self.b.jump(yes, Vec::new());
         }
+        if place.at == At::Arrival(Arrival::Iface) {
+            return self.iface(test, yes, no);
+        }
         let bits = self.read(place, no);
         let default_test = AtomTest::In { values: vec![Ranges::one(1); index + 1], negated: false };
         let test = if is_bit && matches!(test, AtomTest::Present) { &default_test } else { test };
@@ -172,6 +175,12 @@ impl FuncBuilder<'_, '_> {
             At::Nowhere | At::Info(Info::Name) => Bits::Narrow(self.b.iconst(1)),
             At::Const(n) => Bits::Narrow(self.b.iconst(u64::from(n))),
             At::Info(info) => Bits::Narrow(self.info(info, no)),
+            At::Arrival(arrival) => Bits::Narrow(self.b.env(match arrival {
+                Arrival::Iface => Env::Iface,
+                Arrival::RxQueue => Env::RxQueue,
+                Arrival::Cpu => Env::Cpu,
+                Arrival::Mark => Env::Mark,
+            })),
             At::Bits { base, off_bits, width_bits, .. } => {
                 let header = self.header(place.when, base, no);
                 let extract = Extract::of(
@@ -281,7 +290,7 @@ impl FuncBuilder<'_, '_> {
     ) {
         let (shift, add, raw_bits) = match place.at {
             At::Bits { shift, add, width_bits, .. } => (shift, add, u32::from(width_bits)),
-            At::Nowhere | At::Const(_) | At::Info(_) => (0, 0, place.width_bits()),
+            At::Nowhere | At::Const(_) | At::Info(_) | At::Arrival(_) => (0, 0, place.width_bits()),
         };
         match test {
             AtomTest::Present => self.b.jump(yes, Vec::new()),
@@ -324,7 +333,7 @@ impl FuncBuilder<'_, '_> {
     pub(super) fn scaled_place(&mut self, bits: Bits, place: &Place) -> Bits {
         match place.at {
             At::Bits { shift, add, .. } => self.scaled(bits, shift, add),
-            At::Nowhere | At::Const(_) | At::Info(_) => bits,
+            At::Nowhere | At::Const(_) | At::Info(_) | At::Arrival(_) => bits,
         }
     }
 

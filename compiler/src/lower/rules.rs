@@ -10,11 +10,13 @@ use std::collections::HashSet;
 
 /// The outcome that says: the rule with counter `slot` gave this verdict.
 pub fn decision(slot: u64, kind: HookKind, steer: Option<Steer>) -> u64 {
-    let verdict = match steer {
-        Some(Steer::Verdict(verdict)) => verdict,
-        Some(Steer::Jump(_) | Steer::Goto(_) | Steer::Return) | None => Verdict::Pass,
-    };
-    ((slot + 1) << 32) | u64::from(kind.code(verdict))
+    let verdict = steer.and_then(Steer::verdict).unwrap_or(Verdict::Pass);
+    ((slot + 1) << 32) | u64::from(code(kind, verdict))
+}
+
+/// What a program returns for a verdict.
+pub fn code(kind: HookKind, verdict: Verdict) -> u32 {
+    kind.code(verdict).expect("the checker lets no verdict through that the hook can't give")
 }
 
 impl Lowering<'_> {
@@ -106,7 +108,11 @@ impl FuncBuilder<'_, '_> {
         self.b.switch_to(matched);
         effects(&mut self.b, self.names, rule, slot, self.pkt_len);
         let steer = if rule.shadow { None } else { rule.steer };
-        if let Some(Steer::Verdict(_)) = steer {
+        if let (Some(Steer::Redirect(iface)), false) = (steer, self.names.shadow) {
+            let iface = self.b.iface_slot(self.names.ifaces[&iface]);
+            self.b.redirect(iface);
+        }
+        if steer.and_then(Steer::verdict).is_some() {
             // Counted by the entry function, which sees the outcome.
             let outcome = self.b.iconst(decision(slot, kind, steer));
             self.b.ret(outcome);
@@ -143,7 +149,7 @@ impl FuncBuilder<'_, '_> {
                 let left = self.b.iconst(leave);
                 self.b.ret(left);
             }
-            Some(Steer::Verdict(_)) | None => self.b.jump(next, Vec::new()),
+            Some(Steer::Verdict(_) | Steer::Redirect(_)) | None => self.b.jump(next, Vec::new()),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Values for Plain {
                 Ty::Addr6 => word.parse().ok().map(|a: Ipv6Addr| u128::from(a)),
                 Ty::Mac => u128::from_str_radix(&word.replace(':', ""), 16).ok(),
                 Ty::Number | Ty::Port | Ty::Flags | Ty::Bit | Ty::Option => word.parse().ok(),
-                Ty::Addr | Ty::Presence | Ty::Name | Ty::Layout => None,
+                Ty::Addr | Ty::Presence | Ty::Name | Ty::Layout | Ty::Iface => None,
             }),
             Value::Text { .. }
             | Value::Hex(_)

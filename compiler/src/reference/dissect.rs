@@ -387,7 +387,7 @@ impl<'p> Dissected<'p> {
     }
 
     /// What a place holds, in the field's terms (shifted, `add` added); `None` if the place is not there.
-    /// A mere presence holds 1.
+    /// A mere presence holds 1. How the packet came is not of the packet.
     #[must_use]
     pub fn value(&self, place: &Place) -> Option<u128> {
         if !self.is(place.when) {
@@ -395,6 +395,7 @@ impl<'p> Dissected<'p> {
         }
         match place.at {
             At::Nowhere => Some(1),
+            At::Arrival(_) => None,
             At::Const(n) => Some(u128::from(n)),
             At::Info(Info::Proto) => self.proto.map(u128::from),
             At::Info(Info::PktLen) => Some(self.len() as u128),

@@ -2,8 +2,8 @@
 
 use super::dissect::Dissected;
 use super::dns;
-use super::trace::{Read, field_value, name_value, slice_value};
-use crate::fields::{Field, Ty};
+use super::trace::{Read, Value, field_value, name_value, slice_value};
+use crate::fields::{Arrival, At, Field, Place, Ty};
 use crate::hir::{Atom, AtomTest, Operand, Pattern, Policy, Pred};
 use crate::ranges::Ranges;
 
@@ -13,6 +13,8 @@ pub(super) struct Question<'q, 'p> {
     pub packet: &'q Dissected<'p>,
     /// The packet inside, if it is a tunnel's.
     pub inner: Option<&'q Dissected<'p>>,
+    /// The interface that the packet came in by.
+    pub iface: Option<&'q str>,
     /// What was read so far, if somebody wants to know.
     pub reads: Option<Vec<Read>>,
 }
@@ -70,18 +72,38 @@ impl Question<'_, '_> {
     }
 
     fn note_field(&mut self, field: &Field, inner: bool, packet: Option<&Dissected<'_>>) {
+        if self.reads.is_none() {
+            return;
+        }
+        let value = match self.iface.filter(|_| field.ty == Ty::Iface) {
+            Some(name) => Some(Value::Text(name.to_owned())),
+            None => field.places.iter().find_map(|place| {
+                self.value(packet?, place).map(|n| field_value(field, place.width_bits(), n))
+            }),
+        };
         if let Some(reads) = &mut self.reads {
-            let value = field.places.iter().find_map(|place| {
-                packet?.value(place).map(|n| field_value(field, place.width_bits(), n))
-            });
             reads.push(Read { field: field.shown(inner).into_owned(), value });
+        }
+    }
+
+    /// What a place holds, if it is there. Whoever judges a packet without the wire does it on CPU 0, and took
+    /// it from queue 0, unmarked.
+    fn value(&self, packet: &Dissected<'_>, place: &Place) -> Option<u128> {
+        match place.at {
+            At::Arrival(Arrival::Iface) => {
+                let name = self.iface?;
+                let named = self.policy.ifaces.iter().find(|(_, known)| *known == name);
+                Some(named.map_or(0, |(id, _)| id.value().into()))
+            }
+            At::Arrival(Arrival::RxQueue | Arrival::Cpu | Arrival::Mark) => Some(0),
+            At::Nowhere | At::Bits { .. } | At::Const(_) | At::Info(_) => packet.value(place),
         }
     }
 
     /// Any place that is there and answers yes.
     fn field(&self, packet: &Dissected<'_>, field: &Field, mask: u128, test: &AtomTest) -> bool {
         field.places.iter().enumerate().any(|(nth, place)| {
-            let Some(value) = packet.value(place).map(|value| value & mask) else {
+            let Some(value) = self.value(packet, place).map(|value| value & mask) else {
                 return false;
             };
             match test {
@@ -96,7 +118,8 @@ impl Question<'_, '_> {
                     | Ty::Presence
                     | Ty::Name
                     | Ty::Option
-                    | Ty::Layout => true,
+                    | Ty::Layout
+                    | Ty::Iface => true,
                 },
                 AtomTest::In { values, negated } => {
                     values.get(nth).is_some_and(|set| set.contains(value)) != *negated

@@ -94,7 +94,7 @@ impl Slice {
 /// `n`, read from a place of `width_bits` bits of `field`.
 pub(super) fn field_value(field: &Field, width_bits: u32, n: u128) -> Value {
     match field.ty {
-        Ty::Number | Ty::Port | Ty::Option => plain(n),
+        Ty::Number | Ty::Port | Ty::Option | Ty::Iface => plain(n),
         Ty::Addr4 | Ty::Addr6 | Ty::Addr => match u32::try_from(n) {
             Ok(n) if width_bits == 32 => Value::Text(Ipv4Addr::from(n).to_string()),
             Ok(_) | Err(_) => Value::Text(Ipv6Addr::from(n).to_string()),

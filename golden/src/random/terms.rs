@@ -73,7 +73,9 @@ impl Source<'_> {
                 let field = loop {
                     let field = &FIELDS[self.rng.random_range(0..FIELDS.len())];
                     let seen = self.link || field.places.iter().any(|p| !needs_link(p.when));
-                    if if inner { field.has_inner() } else { seen } {
+                    // XDP is told no mark, a socket filter no queue.
+                    let arrives = ["mark", "rx_queue"].contains(&field.name);
+                    if if inner { field.has_inner() } else { seen && !arrives } {
                         break field;
                     }
                 };
@@ -104,6 +106,10 @@ impl Source<'_> {
             Ty::Option if self.chance(30) => name.to_owned(),
             Ty::Number | Ty::Port | Ty::Option => self.of_number(field, name),
             Ty::Layout => self.of_layout(name),
+            Ty::Iface => {
+                let names = ["\"eth0\"", "{ \"eth0\", \"eth1\" }"];
+                format!("{name} {} {}", pick(self.rng, &SAME), pick(self.rng, &names))
+            }
         }
     }
 
@@ -353,6 +359,7 @@ fn largest(field: &Field) -> u64 {
         }
         At::Const(_) | At::Info(Info::Proto | Info::NameLen | Info::NameLabels) => 255,
         At::Info(Info::PktLen | Info::PayloadLen) => 65535,
+        At::Arrival(_) => u64::from(u32::MAX),
         At::Nowhere | At::Info(Info::Name) => 1,
     };
     field.places.iter().map(|place| of_place(place.at)).max().unwrap_or(1)

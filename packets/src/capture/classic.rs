@@ -123,6 +123,7 @@ impl Classic {
             link: self.link,
             data: from..from + shown_bytes,
             orig_bytes,
+            iface: None,
         }))
     }
 }

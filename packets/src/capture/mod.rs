@@ -43,6 +43,8 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
     /// How long the frame was on the wire, as the capture says.
     pub orig_bytes: u32,
+    /// Name of the interface that it came in by, where the capture says (`if_name` of pcapng).
+    pub iface: Option<&'a str>,
 }
 
 /// A frame by its place in the buffer.
@@ -51,11 +53,23 @@ struct Record {
     link: LinkType,
     data: Range<usize>,
     orig_bytes: u32,
+    /// Place among the interfaces of the section.
+    iface: Option<usize>,
 }
 
 enum Format {
     Classic(Classic),
     Ng(Ng),
+}
+
+impl Format {
+    /// Name of the interface at a place of the current section.
+    fn iface(&self, at: usize) -> Option<&str> {
+        match self {
+            Self::Classic(_) => None,
+            Self::Ng(ng) => ng.iface(at),
+        }
+    }
 }
 
 /// A snapshot length as libpcap takes it: zero and the absurd mean no limit.
@@ -134,6 +148,7 @@ impl Capture {
                     link: record.link,
                     data: self.buffer.at(record.data),
                     orig_bytes: record.orig_bytes,
+                    iface: record.iface.and_then(|at| self.format.iface(at)),
                 }))
             }
             Ok(None) => {

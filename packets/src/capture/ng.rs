@@ -32,12 +32,17 @@ const MAX_BLOCK_BYTES: u32 = 16 * 1024 * 1024;
 /// Interfaces a section may describe, so that a file of nothing else cannot fill the memory.
 const MAX_INTERFACES: usize = 65_536;
 
+/// Longest name of an interface that is kept: more than any system has.
+const MAX_NAME_BYTES: usize = 255;
+
 /// One interface of the current section.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Interface {
     link: LinkType,
     snap_bytes: u32,
     ticks: Ticks,
+    /// `if_name`, if it is there and can be one.
+    name: Option<Box<str>>,
 }
 
 /// The current section.
@@ -139,12 +144,19 @@ impl Ng {
         if self.interfaces.len() == MAX_INTERFACES {
             return Err(Malformed("more than 65536 interfaces in one section"));
         }
+        let Options { ticks, name } = interface_options(self.order, &body[8..])?;
         self.interfaces.push(Interface {
             link: LinkType(u32::from(self.order.u16(body, 0))),
             snap_bytes: super::snap_bytes(self.order.u32(body, 4)),
-            ticks: interface_ticks(self.order, &body[8..])?,
+            ticks,
+            name,
         });
         Ok(())
+    }
+
+    /// Name of the interface at a place of the current section.
+    pub(super) fn iface(&self, at: usize) -> Option<&str> {
+        self.interfaces.get(at)?.name.as_deref()
     }
 
     fn packet(&self, block_type: u32, body: &[u8]) -> Result<Found, CaptureErrorKind> {
@@ -183,9 +195,9 @@ impl Ng {
         body_bytes: usize,
         body_at: usize,
     ) -> Result<Step, CaptureErrorKind> {
-        let interface = usize::try_from(found.interface)
-            .ok()
-            .and_then(|i| self.interfaces.get(i))
+        let at = usize::try_from(found.interface).ok();
+        let interface = at
+            .and_then(|at| self.interfaces.get(at))
             .ok_or(CaptureErrorKind::UnknownInterface { interface: found.interface })?;
         let max_bytes = interface.snap_bytes.min(MAX_PACKET_BYTES);
         if found.captured_bytes > max_bytes {
@@ -205,6 +217,7 @@ impl Ng {
             link: interface.link,
             data: from..from + captured_bytes,
             orig_bytes: found.orig_bytes,
+            iface: at,
         }))
     }
 }
@@ -237,8 +250,15 @@ fn check_block_bytes(bytes: u32) -> Result<(), CaptureErrorKind> {
     Ok(())
 }
 
-/// What the options of an interface say of its clock.
-fn interface_ticks(order: Order, mut options: &[u8]) -> Result<Ticks, CaptureErrorKind> {
+/// What the options of an interface say of it.
+struct Options {
+    ticks: Ticks,
+    name: Option<Box<str>>,
+}
+
+/// Reads the options of an interface. A name that no system gives to an interface is passed over.
+fn interface_options(order: Order, mut options: &[u8]) -> Result<Options, CaptureErrorKind> {
+    let mut name = None;
     let mut resolution = None;
     let mut offset_seconds = None;
     while !options.is_empty() {
@@ -252,6 +272,11 @@ fn interface_ticks(order: Order, mut options: &[u8]) -> Result<Ticks, CaptureErr
         let value = option.value();
         match option.code {
             OptionCode::EndOfOpt => break,
+            OptionCode::IfName => {
+                let bytes = value.get(..usize::from(option.len)).unwrap_or_default();
+                let text = str::from_utf8(bytes).ok().map(|text| text.trim_end_matches('\0'));
+                name = text.filter(|t| (1..=MAX_NAME_BYTES).contains(&t.len())).map(Box::from);
+            }
             OptionCode::IfTsresol => {
                 let &[byte] = value.get(..usize::from(option.len)).unwrap_or_default() else {
                     return Err(Malformed("if_tsresol is not one byte long"));
@@ -272,6 +297,7 @@ fn interface_ticks(order: Order, mut options: &[u8]) -> Result<Ticks, CaptureErr
             _ => {}
         }
     }
-    Ticks::new(resolution.unwrap_or(Ticks::MICROSECONDS), offset_seconds.unwrap_or(0))
-        .ok_or(Malformed("if_tsresol is finer than 64 bits can count"))
+    let ticks = Ticks::new(resolution.unwrap_or(Ticks::MICROSECONDS), offset_seconds.unwrap_or(0))
+        .ok_or(Malformed("if_tsresol is finer than 64 bits can count"))?;
+    Ok(Options { ticks, name })
 }

@@ -33,12 +33,34 @@ pub struct Kept {
     pub map: OwnedFd,
 }
 
+/// What programs are told of interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ifaces {
+    /// Their numbers here; one that is not here is an error.
+    Live,
+    /// That packets come in by none, until somebody says otherwise.
+    Dry,
+}
+
 impl Loaded {
     /// Loads the programs of some hooks of an object.
     ///
     /// # Errors
     /// [`KernelError`], with the verifier's log if it was the verifier that refused.
-    pub fn new(object: &Object, hooks: &[&Hook], kept: Vec<Kept>) -> Result<Self, KernelError> {
+    pub fn new(
+        object: &Object,
+        hooks: &[&Hook],
+        kept: Vec<Kept>,
+        ifaces: Ifaces,
+    ) -> Result<Self, KernelError> {
+        let tables = hooks.iter().map(|hook| {
+            let table = match ifaces {
+                Ifaces::Live => crate::ifaces::live(hook)?,
+                Ifaces::Dry => crate::ifaces::dry(hook, None),
+            };
+            Ok((hook.interface_section(), table))
+        });
+        let tables: BTreeMap<String, Vec<u8>> = tables.collect::<Result<_, KernelError>>()?;
         sys::raise_memlock();
         let mut elf = aya_obj::Object::parse(object.elf()).map_err(|e| unfit(&e))?;
         let btf = load_btf(&mut elf)?;
@@ -48,7 +70,11 @@ impl Loaded {
         for (name, map) in
             wanted.iter().filter(|(name, _)| !maps.contains_key(*name)).collect::<Vec<_>>()
         {
-            let made = make_map(name, map, btf.as_ref().map(|btf| btf.as_fd()));
+            let content = match tables.get(name) {
+                Some(table) => Content { bytes: table, frozen: ifaces == Ifaces::Live },
+                None => Content { bytes: map.data(), frozen: true },
+            };
+            let made = make_map(name, map, btf.as_ref().map(|btf| btf.as_fd()), content);
             let made = made.map_err(|e| {
                 KernelError::new(format!("the kernel does not make map `{name}`: {e}"))
             })?;
@@ -98,8 +124,20 @@ fn load_btf(elf: &mut aya_obj::Object) -> Result<Option<OwnedFd>, KernelError> {
     })
 }
 
-/// Makes a map; a read-only table with its content, frozen.
-fn make_map(name: &str, map: &Map, btf: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+/// What a read-only table holds.
+struct Content<'c> {
+    bytes: &'c [u8],
+    /// Nobody changes it any more.
+    frozen: bool,
+}
+
+/// Makes a map; a read-only table with its content.
+fn make_map(
+    name: &str,
+    map: &Map,
+    btf: Option<BorrowedFd<'_>>,
+    content: Content<'_>,
+) -> io::Result<OwnedFd> {
     let types = match (map, btf) {
         (Map::Btf(map), Some(btf)) if map.def.btf_value_type_id != 0 => {
             Some((btf, map.def.btf_key_type_id, map.def.btf_value_type_id))
@@ -121,7 +159,11 @@ fn make_map(name: &str, map: &Map, btf: Option<BorrowedFd<'_>>) -> io::Result<Ow
         types,
     };
     if map.section_kind() == EbpfSectionKind::Rodata {
-        return sys::create_frozen_array(&spec, map.data());
+        let table = sys::create_array(&spec, content.bytes)?;
+        if content.frozen {
+            sys::freeze(table.as_fd())?;
+        }
+        return Ok(table);
     }
     sys::create_map(&spec)
 }

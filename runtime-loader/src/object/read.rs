@@ -1,6 +1,6 @@
 //! From ELF bytes to functions and references. Any bytes are an answer or an error, never a panic.
 
-use super::{Function, Ref};
+use super::{Function, Ref, Rodata};
 use crate::ObjectError;
 use crate::insn::{CALL, INSN_BYTES, Insn, LD_DW, PSEUDO_CALL};
 use ::object::read::elf::ElfFile64;
@@ -17,7 +17,7 @@ type Elf<'a> = ElfFile64<'a, LittleEndian>;
 pub struct Parts {
     pub manifest: Manifest,
     pub functions: Vec<Function>,
-    pub rodata: Vec<Vec<u8>>,
+    pub rodata: Vec<Rodata>,
 }
 
 /// Takes an ELF file apart.
@@ -34,7 +34,9 @@ pub fn parts(bytes: &[u8]) -> Result<Parts, ObjectError> {
     let mut functions = spans.iter().map(Span::cut).collect::<Result<Vec<_>, _>>()?;
     let linker = Linker { file: &file, sections: &sections, spans: &spans, manifest: &manifest };
     linker.link(&mut functions)?;
-    let rodata = sections.rodata.iter().map(|data| data.to_vec()).collect();
+    let rodata = sections.rodata.iter();
+    let rodata = rodata.map(|(name, data)| Rodata { name: name.clone(), bytes: data.to_vec() });
+    let rodata = rodata.collect();
     Ok(Parts { manifest, functions, rodata })
 }
 
@@ -53,7 +55,8 @@ struct Code<'a> {
 /// The sections that matter to us.
 struct Sections<'a> {
     code: Vec<Code<'a>>,
-    rodata: Vec<&'a [u8]>,
+    /// By name.
+    rodata: Vec<(String, &'a [u8])>,
     rodata_by_section: HashMap<SectionIndex, usize>,
     maps: Option<SectionIndex>,
 }
@@ -77,7 +80,8 @@ impl<'a> Sections<'a> {
                 found.maps = Some(index);
             } else if name == ".rodata" || name.starts_with(".rodata.") {
                 found.rodata_by_section.insert(index, found.rodata.len());
-                found.rodata.push(section.data().map_err(elf_error)?);
+                let data = section.data().map_err(elf_error)?;
+                found.rodata.push((name.to_owned(), data));
             }
         }
         Ok(found)
@@ -209,7 +213,7 @@ impl Linker<'_, '_> {
                 let table = *table.ok_or("loads from an unknown section")?;
                 // The slot's immediate is the offset from the symbol.
                 let off_bytes = symbol.address().wrapping_add_signed(i64::from(insn.imm));
-                let inside = off_bytes <= self.sections.rodata[table].len() as u64;
+                let inside = off_bytes <= self.sections.rodata[table].1.len() as u64;
                 inside
                     .then_some(Ref::Rodata { table, off_bytes: off_bytes as usize })
                     .ok_or("points outside of its table")

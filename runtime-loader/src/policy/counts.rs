@@ -107,6 +107,7 @@ mod tests {
             rules: rules.iter().map(rule).collect(),
             counters: counters.iter().map(|&name| name.to_owned()).collect(),
             samples: None,
+            interfaces: Vec::new(),
         }
     }
 

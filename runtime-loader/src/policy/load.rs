@@ -9,7 +9,10 @@ use super::stage::{Commit, Pins};
 use super::stats::settled;
 use super::status::Foreign;
 use super::{Locked, PolicyError, Row, State, counts, stage};
-use crate::kernel::{self, load::Kept};
+use crate::kernel::{
+    self,
+    load::{Ifaces, Kept},
+};
 use crate::net::XdpMode;
 use crate::{Object, sys};
 use l4c_manifest::{Hook, HookKind};
@@ -139,7 +142,7 @@ impl Locked {
         let plan = self.plan(request)?;
         let hooks = hooks(request.object, &plan.targets);
         let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, kept)?;
+        let programs = kernel::load::Loaded::new(request.object, &hooks, kept, Ifaces::Live)?;
         let (records, rules) = follow(&plan, &hooks)?;
         anew.extend(rules);
         Ok(Prepared { plan, hooks, programs, records, anew })

@@ -284,9 +284,8 @@ pub fn create_map(spec: &MapSpec<'_>) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(Command::MapCreate, &mut attr) }
 }
 
-/// Makes an array with this content, filled up with blanks, which from then on nobody can change from
-/// outside.
-pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<OwnedFd> {
+/// Makes an array with this content, filled up with blanks.
+pub fn create_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<OwnedFd> {
     let stride_bytes = spec.value_bytes as usize;
     let mut values = content.to_vec();
     values.resize(stride_bytes * spec.max_entries as usize, b' ');
@@ -295,8 +294,34 @@ pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<Own
     unsafe {
         all(Way::Write, map.as_fd(), spec.max_entries, values.as_ptr() as u64, stride_bytes)
     }?;
+    Ok(map)
+}
+
+/// From now on nobody can change a map from outside.
+pub fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     let mut freeze = FreezeAttr { map_fd: map.as_raw_fd() as u32 };
     // SAFETY: no addresses.
-    unsafe { bpf(Command::MapFreeze, &mut freeze) }?;
+    unsafe { bpf(Command::MapFreeze, &mut freeze) }.map(drop)
+}
+
+/// Makes an array with this content, filled up with blanks, which from then on nobody can change from
+/// outside.
+pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<OwnedFd> {
+    let map = create_array(spec, content)?;
+    freeze(map.as_fd())?;
     Ok(map)
+}
+
+/// Writes the one value of an array of one value.
+pub fn write_single(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
+    let info = map_info(map)?;
+    if info.kind != BPF_MAP_TYPE_ARRAY
+        || info.max_entries != 1
+        || info.key_bytes != 4
+        || info.value_bytes as usize != value.len()
+    {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the value is of another size"));
+    }
+    // SAFETY: the map has a value of that size; no per-CPU map is asked for.
+    unsafe { element(Way::Write.one(), map, 0, value.as_ptr() as u64, value.len()) }
 }

@@ -184,15 +184,24 @@ fn load_with_log(spec: &ProgSpec<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
 }
 
 /// Shows a program one packet; gives its return code.
-pub fn test_run(prog: BorrowedFd<'_>, data: &[u8]) -> io::Result<u32> {
+///
+/// `out` gets the packet as the program left it, of which it must have room for all; an empty one gets nothing.
+pub fn test_run(prog: BorrowedFd<'_>, data: &[u8], out: &mut Vec<u8>) -> io::Result<u32> {
     let mut attr = TestAttr {
         prog_fd: prog.as_raw_fd() as u32,
         data_size_in: data.len() as u32,
         data_in: data.as_ptr() as u64,
         ..Default::default()
     };
-    // SAFETY: the kernel reads `data_size_in` bytes and writes none.
+    if !out.is_empty() {
+        attr.data_size_out = out.len() as u32;
+        attr.data_out = out.as_mut_ptr() as u64;
+    }
+    // SAFETY: the kernel reads `data_size_in` bytes and writes at most `data_size_out`.
     unsafe { bpf(Command::ProgTestRun, &mut attr) }?;
+    if !out.is_empty() {
+        out.truncate(attr.data_size_out as usize);
+    }
     Ok(attr.retval)
 }
 

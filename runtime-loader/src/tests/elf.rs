@@ -57,6 +57,7 @@ impl Builder {
             rules: Vec::new(),
             counters: Vec::new(),
             samples: None,
+            interfaces: Vec::new(),
         };
         let map = Map {
             name: COUNTERS.to_owned(),

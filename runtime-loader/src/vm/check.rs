@@ -20,6 +20,14 @@ pub mod helper {
     pub const GET_PRANDOM_U32: i32 = 7;
     /// `bpf_perf_event_output`
     pub const PERF_EVENT_OUTPUT: i32 = 25;
+    /// `bpf_get_smp_processor_id`
+    pub const GET_SMP_PROCESSOR_ID: i32 = 8;
+    /// `bpf_redirect`
+    pub const REDIRECT: i32 = 23;
+    /// `bpf_xdp_adjust_head`
+    pub const XDP_ADJUST_HEAD: i32 = 44;
+    /// `bpf_xdp_adjust_tail`
+    pub const XDP_ADJUST_TAIL: i32 = 65;
     /// `bpf_skb_load_bytes`
     pub const SKB_LOAD_BYTES: i32 = 26;
     /// `bpf_skb_load_bytes_relative`
@@ -29,12 +37,19 @@ pub mod helper {
 /// The helpers that a hook's programs may call, among those that l4c uses.
 const fn helpers(kind: HookKind) -> &'static [i32] {
     match kind {
-        HookKind::Xdp => {
-            &[helper::MAP_LOOKUP_ELEM, helper::GET_PRANDOM_U32, helper::PERF_EVENT_OUTPUT]
-        }
+        HookKind::Xdp => &[
+            helper::MAP_LOOKUP_ELEM,
+            helper::GET_PRANDOM_U32,
+            helper::GET_SMP_PROCESSOR_ID,
+            helper::REDIRECT,
+            helper::PERF_EVENT_OUTPUT,
+            helper::XDP_ADJUST_HEAD,
+            helper::XDP_ADJUST_TAIL,
+        ],
         HookKind::Socket => &[
             helper::MAP_LOOKUP_ELEM,
             helper::GET_PRANDOM_U32,
+            helper::GET_SMP_PROCESSOR_ID,
             helper::PERF_EVENT_OUTPUT,
             helper::SKB_LOAD_BYTES,
             helper::SKB_LOAD_BYTES_RELATIVE,

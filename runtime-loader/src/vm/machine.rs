@@ -5,6 +5,8 @@
 //! interpreter: rbpf can't hold a program of more than 32,767 instructions, a machine can.
 #![allow(unsafe_code)]
 
+mod xdp;
+
 use super::arena::Arena;
 use super::check::helper;
 use crate::RunError;
@@ -95,6 +97,10 @@ fn helper_of(number: i32) -> Option<Helper> {
         helper::MAP_LOOKUP_ELEM => Some(map_lookup_elem),
         helper::GET_PRANDOM_U32 => Some(get_prandom_u32),
         helper::PERF_EVENT_OUTPUT => Some(perf_event_output),
+        helper::GET_SMP_PROCESSOR_ID => Some(xdp::get_smp_processor_id),
+        helper::REDIRECT => Some(xdp::redirect),
+        helper::XDP_ADJUST_HEAD => Some(xdp::adjust_head),
+        helper::XDP_ADJUST_TAIL => Some(xdp::adjust_tail),
         helper::SKB_LOAD_BYTES => Some(skb_load_bytes),
         helper::SKB_LOAD_BYTES_RELATIVE => Some(skb_load_bytes_relative),
         number => {
@@ -124,7 +130,10 @@ pub struct Machine {
     pub maps: Vec<MapArea>,
     /// The program itself is function 0.
     pub functions: Vec<Function>,
+    /// Address and bytes of the packet now.
     packet: Cell<(u64, u64)>,
+    /// Its bytes when the program began.
+    shown_bytes: Cell<u64>,
     frames: [Cell<Frame>; MAX_FRAMES],
     depth: Cell<usize>,
     /// What the next random number is made of.
@@ -168,6 +177,7 @@ impl Machine {
             maps,
             functions: Vec::new(),
             packet: Cell::new((0, 0)),
+            shown_bytes: Cell::new(0),
             frames: Default::default(),
             depth: Cell::new(0),
             chance: Cell::new(SEED),
@@ -183,6 +193,7 @@ impl Machine {
     pub fn run(&self, packet: u64, len_bytes: u64) -> Result<u32, RunError> {
         let _running = Running::start(self);
         self.packet.set((packet, len_bytes));
+        self.shown_bytes.set(len_bytes);
         self.depth.set(0);
         self.failure.take();
         let code = self.call(0, [self.ctx, 0, 0, 0, 0]);

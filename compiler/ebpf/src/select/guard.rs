@@ -18,7 +18,8 @@ const HDR_START_NET: i32 = 1;
 const MAX_PACKET_OFF: u64 = 0xffff;
 
 impl Select<'_> {
-    fn context_word(&mut self, dst: Reg, off: i16) {
+    /// `dst` = a 32-bit word of the context.
+    pub(super) fn context_word(&mut self, dst: Reg, off: i16) {
         self.emit(Op::Load { width: Width::B4, dst, base: Reg::CTX, off });
     }
 

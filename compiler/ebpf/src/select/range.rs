@@ -33,7 +33,10 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         | InstData::Count { .. }
         | InstData::Random
         | InstData::Sample { .. }
-        | InstData::Call { .. } => u64::MAX,
+        | InstData::Call { .. }
+        | InstData::IfaceSlot(_)
+        | InstData::Redirect { .. }
+        | InstData::Reject { .. } => u64::MAX,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Error, Limit, Object, Program, assembly, object};
 use l4c_ir::{InstData, Module, Verified, interp, parse, verify};
-use l4c_manifest::{Hook, HookKind, Rule, Samples};
+use l4c_manifest::{Hook, HookKind, Interface, Rule, Samples};
 use l4c_runtime::{Object as Loaded, Vm, kernel};
 
 /// A hook of this name and kind with one counter slot a rule.
@@ -23,6 +23,7 @@ pub fn hook(name: &str, kind: HookKind, counters: u32) -> Hook {
         rules: (0..counters.max(1)).map(rule).collect(),
         counters: Vec::new(),
         samples: None,
+        interfaces: Vec::new(),
     }
 }
 
@@ -68,12 +69,24 @@ pub fn agree_if_small(
     kind: HookKind,
     packets: &[Vec<u8>],
 ) -> Result<Report, Limit> {
-    let mut hook = hook("judge", kind, module.counters);
+    agree_as(&hook_for("judge", kind, module), module, packets)
+}
+
+/// A hook of this name and kind that suits a module.
+fn hook_for(name: &str, kind: HookKind, module: &Module) -> Hook {
+    let interface = |n| Interface { name: format!("if{n}"), rule: "rule0".into() };
+    let interfaces = (1..module.ifaces).map(interface).collect();
     let mut insts = module.funcs.values().flat_map(|func| func.insts.values());
-    if insts.any(|inst| matches!(inst, InstData::Sample { .. })) {
-        hook.samples = Some(Samples { map: "judge_sample".into(), slots: Vec::new() });
-    }
-    let programs = [Program { hook: &hook, module }];
+    let samples = insts
+        .any(|inst| matches!(inst, InstData::Sample { .. }))
+        .then(|| Samples { map: format!("{name}_sample"), slots: Vec::new() });
+    Hook { interfaces, samples, ..hook(name, kind, module.counters) }
+}
+
+/// Runs `module` as this hook on each packet everywhere, unless it is over a limit.
+#[track_caller]
+fn agree_as(hook: &Hook, module: &Verified<Module>, packets: &[Vec<u8>]) -> Result<Report, Limit> {
+    let programs = [Program { hook, module }];
     let object = match object(&programs) {
         Ok(object) => object,
         Err(Error::Limit { what, .. }) => return Err(what),

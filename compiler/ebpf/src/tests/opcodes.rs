@@ -206,6 +206,29 @@ fn packet_length() {
     }
 }
 
+/// Packets come by interface 1, from queue 0, to CPU 0, unmarked.
+#[test]
+fn surroundings() {
+    agree_at_all(
+        "counters 1 ifaces 2 entry f function f() -> i64 {
+         block0: v0 = env iface v1 = env cpu v2 = env rx_queue v3 = env mark
+           v4 = iface_slot 0 v5 = iface_slot 1 v6 = const 10
+           v7 = mul v0, v6 v8 = add v7, v1 v9 = mul v8, v6 v10 = add v9, v2 v11 = mul v10, v6
+           v12 = add v11, v3 v13 = mul v12, v6 v14 = add v13, v4 v15 = mul v14, v6
+           v16 = add v15, v5 return v16 }",
+        &packets()[..2],
+    );
+}
+
+/// The number of an interface far behind in the table, and where packets are sent.
+#[test]
+fn many_interfaces() {
+    let text = "counters 1 ifaces 20000 entry f function f() -> i64 {
+         block0: v0 = iface_slot 0 v1 = iface_slot 19999 v2 = add v0, v1 redirect v1
+           v3 = const 3 v4 = add v2, v3 return v4 }";
+    agree(&super::harness::read(text), HookKind::Xdp, &packets()[..1]);
+}
+
 #[test]
 fn counters() {
     agree_at_all(

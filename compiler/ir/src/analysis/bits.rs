@@ -157,10 +157,14 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Load { width, .. } => KnownBits::up_to(width.mask()),
         InstData::Env(Env::PktLen) => KnownBits::up_to(0xffff),
         InstData::Member { .. } => KnownBits::up_to(1),
-        InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
-        InstData::Count { .. } | InstData::Sample { .. } | InstData::Call { .. } => {
-            KnownBits::default()
-        }
+        InstData::Env(Env::Iface | Env::RxQueue | Env::Cpu | Env::Mark)
+        | InstData::IfaceSlot(_)
+        | InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
+        InstData::Count { .. }
+        | InstData::Sample { .. }
+        | InstData::Call { .. }
+        | InstData::Redirect { .. }
+        | InstData::Reject { .. } => KnownBits::default(),
     }
 }
 

@@ -292,6 +292,9 @@ impl<'a> Parser<'a> {
                 let [slot, packet_bytes, kept_bytes] = self.values(scope)?;
                 InstData::Sample { slot, packet_bytes, kept_bytes }
             }
+            ("iface_slot", None) => InstData::IfaceSlot(self.number()?),
+            ("redirect", None) => InstData::Redirect { iface: self.value(scope)? },
+            ("reject", None) => InstData::Reject { args: self.values(scope)? },
             ("call", None) => {
                 let func = self.callee()?;
                 self.sign('(')?;

@@ -12,6 +12,7 @@ table big u128 {
 line0 "edge.l4":12:5 "listed: src in @blk -> drop"
 line1 "a \"b\"\\.l4":1:1 "tab\u{9}, ü"
 counters 5
+ifaces 2
 entry edge
 
 function edge() -> i64 {
@@ -35,9 +36,19 @@ block1:
     br eq v7, v8, block2, block3(v6)         @line1
 block2:
     count v0, v1
-    jump block3(v8)
-block3(v9):
-    return v9
+    v9 = iface_slot 1
+    v10 = env iface
+    redirect v9
+    v11 = call edge.reject(v0, v1, v9, v10)
+    jump block3(v11)
+block3(v12):
+    return v12
+}
+
+function edge.reject(v0, v1, v2, v3) -> i64 {
+block0(v0, v1, v2, v3):
+    v4 = reject v0, v1, v2, v3
+    return v4
 }
 "#;
 
@@ -74,7 +85,7 @@ fn broken_modules_print() {
     module.funcs[func].order.clear();
     module.funcs[func].order.push(crate::Block::from_u32(77));
     assert!(module.to_string().contains("block?77:"));
-    module.funcs.values_mut().last().unwrap().order.pop();
+    module.funcs.values_mut().nth(1).unwrap().order.pop();
     assert!(module.to_string().contains("block?2(v1)"));
     assert_eq!(Module::default().to_string(), "counters 0\n");
 }

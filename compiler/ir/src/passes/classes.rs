@@ -144,7 +144,10 @@ impl ClassDef {
             | InstData::Count { .. }
             | InstData::Random
             | InstData::Sample { .. }
-            | InstData::Call { .. } => Self::Opaque(result),
+            | InstData::Call { .. }
+            | InstData::IfaceSlot(_)
+            | InstData::Redirect { .. }
+            | InstData::Reject { .. } => Self::Opaque(result),
         }
     }
 }

@@ -127,7 +127,10 @@ impl Fold<'_> {
             | InstData::Count { .. }
             | InstData::Random
             | InstData::Sample { .. }
-            | InstData::Call { .. } => Step::Keep,
+            | InstData::Call { .. }
+            | InstData::IfaceSlot(_)
+            | InstData::Redirect { .. }
+            | InstData::Reject { .. } => Step::Keep,
         }
     }
 

@@ -90,7 +90,10 @@ impl Body<'_> {
                     | InstData::Count { .. }
                     | InstData::Random
                     | InstData::Sample { .. }
-                    | InstData::Call { .. } => Type::I64,
+                    | InstData::Call { .. }
+                    | InstData::IfaceSlot(_)
+                    | InstData::Redirect { .. }
+                    | InstData::Reject { .. } => Type::I64,
                 };
                 if checked.is_ok() {
                     checked = self.operand(block, index, v, wanted);

@@ -120,7 +120,20 @@ impl Shape<'_> {
             | InstData::Env(_)
             | InstData::Count { .. }
             | InstData::Random
-            | InstData::Sample { .. } => Ok(()),
+            | InstData::Sample { .. }
+            | InstData::Redirect { .. } => Ok(()),
+            InstData::IfaceSlot(slot) if *slot < self.module.ifaces => Ok(()),
+            InstData::IfaceSlot(_) => Err("the table of interfaces has no such slot".to_owned()),
+            InstData::Reject { args } => {
+                let blocks = &self.func.blocks;
+                let insts = self.func.order.iter().filter_map(|&block| blocks.get(block));
+                let alone = insts.map(|block| block.insts.len()).sum::<usize>() == 1;
+                if alone && *args == *self.func.params() {
+                    Ok(())
+                } else {
+                    Err("an answer is made in a function of its own".to_owned())
+                }
+            }
         }
     }
 

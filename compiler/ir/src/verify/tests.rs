@@ -120,6 +120,26 @@ fn calls() {
     refused(Module::default(), "no entry");
 }
 
+/// An answer is made by a function that does nothing else; a slot of the table of interfaces exists.
+#[test]
+fn answers_and_interfaces() {
+    let with = |module: &str, g: &str| {
+        let f =
+            "function f() -> i64 { block0: v0 = const 0 v1 = call g(v0, v0, v0, v0) return v1 }";
+        let text = format!(
+            "{module} entry f {f} function g(v0, v1, v2, v3) -> i64 {{ block0(v0, v1, v2, v3): {g} }}"
+        );
+        parse(&text).unwrap()
+    };
+    verify(with("", "v4 = reject v0, v1, v2, v3 return v4")).unwrap();
+    let alone = "a function of its own";
+    refused(with("", "v4 = reject v1, v0, v2, v3 return v4"), alone);
+    refused(with("", "v4 = const 1 v5 = reject v0, v1, v2, v3 return v5"), alone);
+    refused(with("", "v4 = reject v0, v1, v2, v3 v5 = add v4, v4 return v5"), alone);
+    verify(with("ifaces 2", "v4 = iface_slot 1 redirect v4 return v4")).unwrap();
+    refused(with("ifaces 2", "v4 = iface_slot 2 return v4"), "no such slot");
+}
+
 #[test]
 fn names_that_resolve_to_nothing() {
     let with = |change: fn(&mut Function)| {

@@ -274,3 +274,29 @@ pub(crate) fn label_twice(label: &Name, first: Span) -> Diag {
     let message = format!("another rule here is called `{}`", shown(&label.node));
     Diag::error("E0106", label.span, message).label("the second").other(first, "the first")
 }
+
+/// A text that is no name of an interface.
+pub(crate) fn iface_name(span: Span, why: &str) -> Diag {
+    Diag::error("E0219", span, format!("no interface can be called that: {why}"))
+        .label("not the name of an interface")
+}
+
+/// An interface without quotes.
+pub(crate) fn iface_bare(span: Span, word: &str) -> Diag {
+    let word = shown(word);
+    Diag::error("E0219", span, format!("`{word}` is a word, and interfaces are named in quotes"))
+        .label("without quotes")
+        .help(format!("write `\"{word}\"`"))
+}
+
+/// A value that names no interface.
+pub(crate) fn iface_value(span: Span, val: &Val) -> Diag {
+    let is = val.words();
+    let diag = Diag::error("E0205", span, format!("this is {is}, and interfaces are named"))
+        .label(format!("{is}, not a name"));
+    if matches!(val, Val::Number(_)) {
+        diag.help("an interface gets another number whenever it is made anew: write its name, such as `\"eth0\"`")
+    } else {
+        diag.help("write its name in quotes, such as `\"eth0\"`")
+    }
+}

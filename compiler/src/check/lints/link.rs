@@ -69,7 +69,10 @@ impl Checker<'_> {
 
 /// The rule that surely drops such packets, if none before it may pass them.
 fn taken_by(rules: &[Rule], default: &Rule, class: Class, passes: &[bool]) -> Option<Span> {
-    let drops = |rule: &Rule| rule.steer == Some(Steer::Verdict(Verdict::Drop)) && !rule.shadow;
+    let drops = |rule: &Rule| {
+        let verdict = rule.steer.and_then(Steer::verdict);
+        verdict.is_some_and(|verdict| verdict != Verdict::Pass) && !rule.shadow
+    };
     for rule in rules {
         if may_pass(rule, class, passes) {
             return None;
@@ -94,7 +97,7 @@ fn taken_by(rules: &[Rule], default: &Rule, class: Class, passes: &[bool]) -> Op
 fn skips_to_default(rule: &Rule) -> bool {
     let skips = match rule.steer {
         Some(Steer::Return | Steer::Goto(_)) => true,
-        Some(Steer::Verdict(_) | Steer::Jump(_)) | None => false,
+        Some(Steer::Verdict(_) | Steer::Jump(_) | Steer::Redirect(_)) | None => false,
     };
     skips && !rule.shadow
 }
@@ -204,6 +207,6 @@ fn value(field: &Field, place: usize, class: Class) -> Option<u128> {
         At::Bits { .. } if field.name == "eth.type" => {
             Some(if class == Class::Arp { 0x0806 } else { 0x86dd })
         }
-        At::Nowhere | At::Bits { .. } | At::Info(_) => None,
+        At::Nowhere | At::Bits { .. } | At::Info(_) | At::Arrival(_) => None,
     }
 }

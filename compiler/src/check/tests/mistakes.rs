@@ -148,11 +148,9 @@ fn what_is_not_there_yet() {
             ("inner.dns.qname == \"a\" -> drop", &[("E0900", "inner.dns.qname")]),
             ("inner.tcp.payload_len == 1 -> drop", &[("E0900", "inner.tcp.payload_len")]),
             ("inner.tcp.opts == \"mss\" -> drop", &[("E0900", "inner.tcp.opts")]),
-            ("iface == \"eth0\" -> drop", &[("E0900", "iface")]),
-            ("mark == 1 -> drop", &[("E0900", "mark")]),
             ("(src, dport) in @x -> drop", &[("E0900", "(src, dport)"), ("E0103", "@x")]),
-            ("udp -> reject", &[("E0900", "reject")]),
-            ("udp -> redirect \"eth1\"", &[("E0900", "redirect")]),
+            ("udp -> syncookie", &[("E0900", "syncookie")]),
+            ("udp -> truncate 64", &[("E0900", "truncate")]),
             ("udp -> drop, sample nth 1/1000", &[("E0900", "nth")]),
             ("udp -> add src to @x for 10m, drop", &[("E0900", "add")]),
             ("udp -> shadow truncate 5", &[("E0900", "truncate")]),
@@ -261,6 +259,11 @@ fn what_a_socket_filter_does_not_see() {
         ("l2[0:2] == 1 -> drop", vec![("E0114", "l2")]),
         ("eth.type == ip -> drop", vec![("E0114", "eth.type")]),
         ("src in 10.0.0.0/8 and l3[0:1] == 0x45 and ip -> drop", vec![]),
+        ("rx_queue == 1 -> drop", vec![("E0114", "rx_queue")]),
+        ("mark == 1 and cpu == 0 and iface == \"eth0\" -> drop", vec![]),
+        ("udp -> reject", vec![("E0314", "reject")]),
+        ("udp -> redirect \"eth1\"", vec![("E0314", "redirect")]),
+        ("udp -> mark 1", vec![("E0314", "mark")]),
     ] {
         let text = format!("hook xdp h {{ {text} }}");
         let got = checked_with(&text, &MemoryFiles::new(), Some(HookKind::Socket));
@@ -283,7 +286,9 @@ fn test_blocks() {
         ("test \"t\" for h { send ip / udp expect drop by c.bad }", vec![]),
         ("test \"t\" for h { send ip / tcp expect pass by default }", vec![]),
         ("test \"t\" for h { send ip / tcp expect fly }", vec![("E0313", "fly")]),
-        ("test \"t\" for h { send ip / tcp expect reject }", vec![("E0900", "reject")]),
+        ("test \"t\" for h { send ip / tcp expect truncate }", vec![("E0900", "truncate")]),
+        ("test \"t\" for h { send ip / tcp expect reject }", vec![]),
+        ("test \"t\" for h { send ip / tcp with iface = 1 expect drop }", vec![("E0205", "1")]),
         ("test \"t\" for h { wait 5 }", vec![("E0205", "5")]),
         (
             "test \"t\" for h { pcap \"no.pcap\" expect drop >= 99% }",

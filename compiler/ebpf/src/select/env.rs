@@ -1,0 +1,59 @@
+//! What surrounds the packet: where it came from, and where it may go.
+
+use super::Select;
+use crate::mach::{Alu, Arg, Callee, Helper, Op, Reg, Src, Symbol};
+use l4c_ir::{Env, Value, Width};
+use l4c_manifest::HookKind;
+
+/// Offsets of `struct xdp_md` and `struct __sk_buff` (`include/uapi/linux/bpf.h`).
+const XDP_INGRESS_IFINDEX: i16 = 12;
+const XDP_RX_QUEUE_INDEX: i16 = 16;
+const SKB_MARK: i16 = 8;
+const SKB_QUEUE_MAPPING: i16 = 12;
+const SKB_IFINDEX: i16 = 40;
+
+/// Bytes of an interface's number in the table that the loader fills.
+const NUMBER_BYTES: u32 = l4c_manifest::INTERFACE_BYTES as u32;
+
+impl Select<'_> {
+    /// `dst` = a thing of the packet's surroundings.
+    pub(super) fn env(&mut self, dst: Reg, env: Env) {
+        match (env, self.kind) {
+            (Env::PktLen, _) => self.packet_len(dst),
+            (Env::Iface, HookKind::Xdp) => self.context_word(dst, XDP_INGRESS_IFINDEX),
+            (Env::Iface, HookKind::Socket) => self.context_word(dst, SKB_IFINDEX),
+            (Env::RxQueue, HookKind::Xdp) => self.context_word(dst, XDP_RX_QUEUE_INDEX),
+            (Env::RxQueue, HookKind::Socket) => self.context_word(dst, SKB_QUEUE_MAPPING),
+            (Env::Cpu, _) => {
+                let cpu = self.emit_call(Callee::Helper(Helper::SmpProcessorId), Vec::new());
+                // The helper gives 32 bits.
+                self.emit(Op::Alu { wide: false, alu: Alu::Mov, dst, src: Src::Reg(cpu) });
+            }
+            // XDP comes before the kernel marks anything.
+            (Env::Mark, HookKind::Xdp) => self.emit(Op::mov(dst, Src::Imm(0))),
+            (Env::Mark, HookKind::Socket) => self.context_word(dst, SKB_MARK),
+        }
+    }
+
+    /// `dst` = the number in a slot of the table of interfaces.
+    pub(super) fn iface_slot(&mut self, dst: Reg, slot: u32) {
+        let mut base = self.fresh();
+        self.emit(Op::Address { dst: base, symbol: Symbol::Ifaces });
+        let disp = slot.saturating_mul(NUMBER_BYTES);
+        let off = i16::try_from(disp).unwrap_or_else(|_| {
+            let far = self.fresh();
+            self.emit(Op::mov(far, Src::Reg(base)));
+            self.emit_alu(Alu::Add, far, Src::Imm(disp.cast_signed()));
+            base = far;
+            0
+        });
+        self.emit(Op::Load { width: Width::B4, dst, base, off });
+    }
+
+    /// Tells the kernel where the packet goes; the program's return code then sends it there.
+    pub(super) fn redirect(&mut self, iface: Value) {
+        let iface = self.src(iface);
+        let args = vec![Arg::Src(iface), Arg::Src(Src::Imm(0))];
+        self.emit(Op::Call { callee: Callee::Helper(Helper::Redirect), args, ret: None });
+    }
+}
