@@ -33,7 +33,7 @@ fn questions(field: &Field, name: &str) -> Vec<String> {
         Ty::Addr6 => compared(&["2001:db8::1", "2001:db8:53::2", "ff02::/16"]),
         Ty::Mac => compared(&["02:00:00:00:00:01", "02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff"]),
         Ty::Option => vec![name.to_owned(), format!("not {name}")],
-        Ty::Name | Ty::Layout => Vec::new(),
+        Ty::Name | Ty::Layout | Ty::Iface => Vec::new(),
     }
 }
 
