@@ -41,7 +41,7 @@ pub fn text(script: &Script) -> String {
         writer.line("}");
     }
     writer.line("hook xdp random {");
-    if script.default / 5 % 3 == 0 {
+    if (script.default / 5).is_multiple_of(3) {
         let (first, second) = (writer.pool.ports[0], writer.pool.ports[1]);
         writer.line(&format!("    dns_ports {{ 53, 5300-5350, {first}, {second} }}"));
     }
