@@ -5,6 +5,7 @@
 //! known, to fall through, so that the states of a long chain of rules are found again and not walked
 //! one by one.
 
+mod count;
 mod env;
 mod guard;
 mod layout;
@@ -15,13 +16,12 @@ mod stubs;
 mod window;
 
 use crate::error::Error;
-use crate::mach::{Alu, Arg, Callee, Code, Helper, Label, Op, Reg, Src, Symbol, Test};
+use crate::mach::{Alu, Arg, Callee, Code, Label, Op, Reg, Src, Test};
 use cranelift_entity::SecondaryMap;
 use cranelift_entity::packed_option::PackedOption;
 use l4c_ir::analysis::{Cfg, KnownBits, UseCounts, known_bits};
 use l4c_ir::{
     BinOp, Block, BlockCall, Cond, Func, Function, InstData, Line, Module, Term, Value, ValueDef,
-    Width,
 };
 use l4c_manifest::HookKind;
 use stubs::Stubs;
@@ -346,35 +346,6 @@ impl Select<'_> {
         };
         self.set(dst, a);
         self.emit(Op::Alu { wide, alu: alu(op), dst, src });
-    }
-
-    /// Adds to a slot of this CPU's counters. No other program runs on this CPU meanwhile, so that plain
-    /// loads and stores will do.
-    fn count(&mut self, slot: Value, bytes: Value) {
-        let skip = self.label();
-        if self.max(slot) > u64::from(u32::MAX) {
-            self.compare(Cond::Gt, slot, u64::from(u32::MAX), skip);
-        }
-        let key_off = *self.key_slot.get_or_insert_with(|| {
-            self.code.frame_bytes += 8;
-            i16::try_from(self.code.frame_bytes).map_or(i16::MIN, |bytes| -bytes)
-        });
-        let src = match self.func.constant(slot) {
-            Some(n) => Src::Imm((n as u32).cast_signed()),
-            None => Src::Reg(self.home(slot)),
-        };
-        self.emit(Op::Store { width: Width::B4, base: Reg::FP, off: key_off, src });
-        let args = vec![Arg::Symbol(Symbol::Counters), Arg::Frame(key_off)];
-        let entry = self.emit_call(Callee::Helper(Helper::MapLookup), args);
-        self.emit_branch(Test::Eq, entry, Src::Imm(0), skip);
-        for (off, add) in [(0, None), (8, Some(bytes))] {
-            let sum = self.fresh();
-            self.emit(Op::Load { width: Width::B8, dst: sum, base: entry, off });
-            let add = add.map_or(Src::Imm(1), |v| self.src(v));
-            self.emit_alu(Alu::Add, sum, add);
-            self.emit(Op::Store { width: Width::B8, base: entry, off, src: Src::Reg(sum) });
-        }
-        self.emit(Op::Label(skip));
     }
 
     /// Jumps to `to` if `value cond n`. Immediates of 64-bit comparisons are kept non-negative.

@@ -6,6 +6,7 @@
 mod inner;
 mod options;
 mod table;
+mod words;
 
 pub use inner::{GUE_PORT, INNER, VXLAN_PORTS};
 pub use options::TcpOption;

@@ -28,6 +28,7 @@ mod exact;
 mod glob;
 mod layout;
 mod lens;
+mod member;
 mod name;
 mod needs;
 mod options;
