@@ -2,7 +2,7 @@
 
 use super::operand::whole_layer;
 use super::{Checker, errors, unsupported};
-use crate::fields::{Field, INNER};
+use crate::fields::{At, Field, INNER};
 use l4c_grammar::{Diag, Span};
 
 impl Checker<'_> {
@@ -31,7 +31,9 @@ impl Checker<'_> {
             }),
             (_, Some(_)) => None,
         };
-        let later = found.is_some() || whole_layer(behind).is_some();
+        // What a frame comes with is not in it twice.
+        let arrives = |field: &Field| field.places.iter().any(|p| matches!(p.at, At::Arrival(_)));
+        let later = found.is_some_and(|field| !arrives(field)) || whole_layer(behind).is_some();
         if like.is_none() && later {
             return unsupported::at(span, &format!("`{}`", errors::shown(name)));
         }
