@@ -14,6 +14,9 @@ pub struct Reg(u32);
 
 const FIRST_VIRTUAL: u32 = 16;
 
+/// Of a row of jumps so many are looked along.
+const MAX_JUMPS_IN_A_ROW: usize = 64;
+
 impl Reg {
     /// Result of calls and of the function.
     pub const R0: Self = Self(0);
@@ -364,6 +367,7 @@ impl Code {
     /// Drops what no path from the first instruction reaches (the kernel refuses such code) and jumps to
     /// the next instruction.
     pub fn prune(&mut self) {
+        self.thread_jumps();
         let places = self.label_places();
         let mut reached = vec![false; self.ops.len()];
         let mut todo = vec![0];
@@ -389,6 +393,40 @@ impl Code {
             kept.push(item);
         }
         self.ops = kept;
+    }
+
+    /// Leads jumps to jumps where those lead. A row of jumps to one place is more than untidy: the kernel's JIT
+    /// (before 5.12) takes one of them out a pass, gives up after 20 passes, and what is left to the
+    /// interpreter may not call functions more than 32,767 instructions away.
+    fn thread_jumps(&mut self) {
+        let places = self.label_places();
+        let leads_to = |Label(n): Label| {
+            let mut at = (*places.get(n as usize)?)?;
+            while let Some((Op::Label(_), _)) = self.ops.get(at) {
+                at += 1;
+            }
+            match self.ops.get(at) {
+                Some((Op::Jump(to), _)) => Some(*to),
+                _ => None,
+            }
+        };
+        let last = |mut to: Label| {
+            // Functions have no cycles; the bound is for what is never reached.
+            for _ in 0..MAX_JUMPS_IN_A_ROW {
+                match leads_to(to) {
+                    Some(next) if next != to => to = next,
+                    Some(_) | None => break,
+                }
+            }
+            to
+        };
+        let ends: Vec<Option<Label>> =
+            self.ops.iter().map(|(op, _)| op.target().map(last)).collect();
+        for ((op, _), end) in self.ops.iter_mut().zip(ends) {
+            if let (Op::Jump(to) | Op::Branch { to, .. }, Some(end)) = (op, end) {
+                *to = end;
+            }
+        }
     }
 
     /// Index of each label's instruction.

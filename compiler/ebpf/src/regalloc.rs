@@ -66,7 +66,10 @@ pub fn allocate(mut code: Code) -> Result<(Code, u32), Error> {
             if cfg!(debug_assertions) {
                 check::check(&mut code, &places)?;
             }
-            return moves::finish(code, &places, slots);
+            let (mut code, stack_bytes) = moves::finish(code, &places, slots)?;
+            // Moves that came to nothing leave jumps to jumps.
+            code.prune();
+            return Ok((code, stack_bytes));
         }
         spilled.iter().for_each(|&reg| in_frame[reg] = true);
         spill(&mut code, &in_frame);
