@@ -40,7 +40,8 @@ fn engines_agree_on_where_packets_come_from() {
             assert_ne!(std::env::var("L4C_REQUIRE_KERNEL").as_deref(), Ok("1"));
         }
     }
-    let packet = zoo::packets().into_iter().find(|p| p.name == "udp4_to_52").expect("it is there");
+    let packet =
+        zoo::everything().into_iter().find(|p| p.name == "udp4_to_52").expect("it is there");
     for kind in HookKind::ALL {
         let text = match kind {
             HookKind::Xdp => RULES.to_owned(),

@@ -3,7 +3,7 @@
 //! The values stand here as the packet's makers put them in, so that a row that looks at the wrong bits, or
 //! counts them wrongly, is found out even where all engines read it alike.
 
-use l4c_compiler::fields::{At, FIELDS, Ty};
+use l4c_compiler::fields::{FIELDS, Ty};
 use l4c_compiler::reference::Reference;
 use l4c_golden::bench;
 use l4c_golden::zoo::{Packet, everything};
@@ -237,7 +237,7 @@ fn each_row_and_each_of_its_places_is_here() {
     let missing: Vec<&str> = FIELDS
         .iter()
         // How a packet came is not in the packet.
-        .filter(|field| field.places.iter().all(|p| !matches!(p.at, At::Arrival(_))))
+        .filter(|field| !field.is_arrival())
         .filter(|field| {
             let rows = VALUES.iter().filter(|row| row.0 == field.name);
             let packets: BTreeSet<&str> = rows.map(|row| row.1).collect();

@@ -157,6 +157,36 @@ fn pcapng_times_at_the_edges() {
     assert_eq!(time(0, i64::MAX, u64::MAX), u64::MAX);
 }
 
+/// `if_name` where it is there and can be a name; each section has its own interfaces.
+#[test]
+fn interfaces_have_their_names() {
+    for order in ORDERS {
+        let named = |name: &[u8]| order.interface(1, 0, &[order.option(2, name)]);
+        let file = [
+            order.section(),
+            named(b"eth0"),
+            order.interface(1, 0, &[]),
+            named(b"lan0\0"),
+            named(b"\xff"),
+            named(b""),
+            named(&[b'x'; 256]),
+            (0..6).flat_map(|n| order.enhanced(n, 1, b"data")).collect(),
+            order.simple(4, b"data"),
+            order.section(),
+            named(b"wan0"),
+            order.old_packet(0, 3, b"data"),
+        ];
+        let mut capture = Capture::from_reader(Box::new(Cursor::new(file.concat()))).unwrap();
+        let mut names = Vec::new();
+        while let Some(frame) = capture.next_frame() {
+            names.push(frame.unwrap().iface.map(str::to_owned));
+        }
+        let first = [Some("eth0"), None, Some("lan0"), None, None, None];
+        let wanted = first.into_iter().chain([Some("eth0"), Some("wan0")]);
+        assert!(names.iter().map(Option::as_deref).eq(wanted), "{names:?}");
+    }
+}
+
 #[test]
 fn simple_packets_are_cut_by_their_interface() {
     let order = Order::Big;

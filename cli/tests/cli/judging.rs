@@ -41,6 +41,71 @@ fn a_run_prints_its_summary_as_documented_in_every_engine() {
     }
 }
 
+/// One block of a pcapng file, its body a multiple of 4 bytes.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let bytes = (body.len() as u32 + 12).to_le_bytes();
+    [&kind.to_le_bytes()[..], &bytes, body, &bytes].concat()
+}
+
+/// A pcapng file of frames that came in by two interfaces, in turn, and by one without name.
+fn by_interfaces(frames: &[Vec<u8>]) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    let named = |name: &[u8; 4]| [words(&[1, 0, 4 << 16 | 2]), name.to_vec(), words(&[0])].concat();
+    let mut file = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    let interfaces = [named(b"eth0"), named(b"eth1"), words(&[1, 0])];
+    interfaces.iter().for_each(|body| file.extend(block(1, body)));
+    for (frame, number) in frames.iter().zip((0..3).cycle()) {
+        let bytes = frame.len() as u32;
+        let mut body = [words(&[number, 0, 0, bytes, bytes]), frame.clone()].concat();
+        body.resize(body.len().next_multiple_of(4), 0);
+        file.extend(block(6, &body));
+    }
+    file
+}
+
+/// Where packets came in, and those that are answered, sent on and only dropped, in every engine.
+#[test]
+fn rejected_and_redirected_packets_are_counted_as_such() {
+    let from = [192, 0, 2, 1];
+    let frames = [
+        packet(6, from, 80),
+        packet(6, from, 80),
+        packet(6, from, 80),
+        packet(17, from, 53),
+        // From nowhere that could be answered.
+        packet(17, [255, 255, 255, 255], 54),
+        packet(17, from, 54),
+    ];
+    let rules = "hook xdp edge {\n    arp -> pass\n    away: iface == \"eth0\" and tcp -> redirect \"tap0\"
+    other: iface != \"eth0\" and tcp -> drop\n    dns: udp.dport == 53 -> drop\n    refused: udp -> reject\n}\n";
+    let dir = Dir::new().with("edge.l4", rules).with("edge.pcap", by_interfaces(&frames));
+    let wanted = ["redirect", "drop", "pass", "drop", "reject", "reject"];
+    for engine in ["vm", "reference", "kernel"] {
+        if engine == "kernel" && !kernel() {
+            continue;
+        }
+        let args = ["--per-packet", "--format", "json", "--engine", engine];
+        let ran = dir.run(&with(RUN, &args)).code(0);
+        let lines = ran.json();
+        let verdicts: Vec<&str> =
+            lines[..6].iter().map(|line| line["verdict"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, wanted, "{engine}");
+        let sums = r#"{"drop":2,"pass":1,"redirect":1,"reject":2}"#;
+        assert_eq!(lines[6]["verdicts"].to_string(), sums, "{engine}");
+    }
+    dir.run(&with(RUN, &["--write-drop", "gone.pcap", "--write-pass", "left.pcap"])).code(0);
+    for (file, packets) in [("gone.pcap", 4), ("left.pcap", 1)] {
+        let mut capture = Capture::open(&dir.path(file)).unwrap();
+        let mut frames = 0;
+        while capture.next_frame().is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, packets, "{file}");
+    }
+    let explained = dir.run(&["explain", "edge.l4", "--pcap", "edge.pcap", "--packet", "2"]);
+    explained.code(0).prints("iface = eth1").prints("verdict: drop by other");
+}
+
 #[test]
 fn a_line_a_packet_names_the_rule_that_decided() {
     let dir = edge();

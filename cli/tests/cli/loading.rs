@@ -116,6 +116,21 @@ fn a_policy_is_loaded_seen_replaced_and_taken_off() {
 }
 
 #[test]
+fn interfaces_in_rules_must_be_there() {
+    let rules = "hook xdp edge {\n    here: iface == \"lo\" and udp.dport == 53 -> count seen\n    \
+                 tap: udp.dport == 54 -> redirect \"no_tap\"\n}\n";
+    let Some(host) = Host::new(Dir::new().with("edge.l4", rules)) else { return };
+    host.load(&[]).code(3).says("rule `tap` of hook `edge` names interface no_tap");
+    host.load(&["--dry-run"]).code(3).says("no_tap");
+    assert!(!host.pin.join("edge").exists());
+    ip(&["-n", &host.netns, "link", "add", "no_tap", "type", "veth", "peer", "name", "its_end"]);
+    host.load(&[]).code(0);
+    host.send(2, 53);
+    let stats = host.run(&["stats", "--format", "json"]).code(0);
+    assert_eq!(packets(&stats, "here"), 2);
+}
+
+#[test]
 fn in_shadow_everything_passes_and_is_counted() {
     let rules = "hook xdp edge { dns: udp.dport == 53 -> drop }\n";
     let Some(host) = Host::new(Dir::new().with("edge.l4", rules)) else { return };

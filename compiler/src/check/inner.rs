@@ -31,9 +31,11 @@ impl Checker<'_> {
             }),
             (_, Some(_)) => None,
         };
-        // What a frame comes with is not in it twice.
-        let arrives = |field: &Field| field.places.iter().any(|p| matches!(p.at, At::Arrival(_)));
-        let later = found.is_some_and(|field| !arrives(field)) || whole_layer(behind).is_some();
+        if let Some(field) = found.filter(|field| field.is_arrival()) {
+            // The whole frame came one way.
+            return errors::unknown_field(span, name, Some(field.name.to_owned()));
+        }
+        let later = found.is_some() || whole_layer(behind).is_some();
         if like.is_none() && later {
             return unsupported::at(span, &format!("`{}`", errors::shown(name)));
         }

@@ -44,10 +44,15 @@ impl Field {
                     | When::Unparsed
                     | When::Ext(_) => true,
                 };
-                let of_the_packet =
-                    place.at != At::Info(Info::PktLen) && !matches!(place.at, At::Arrival(_));
-                told_by_header && of_the_packet
+                told_by_header && place.at != At::Info(Info::PktLen)
             })
+            && !self.is_arrival()
+    }
+
+    /// Does it tell how the packet came, and not what is in it?
+    #[must_use]
+    pub fn is_arrival(&self) -> bool {
+        self.places.iter().any(|place| matches!(place.at, At::Arrival(_)))
     }
 
     /// Its name as rules write it, of the packet itself or of the one inside a tunnel.

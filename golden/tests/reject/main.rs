@@ -85,7 +85,7 @@ fn addresses(packets: &[Packet]) -> Vec<Packet> {
 }
 
 fn packets() -> Vec<Packet> {
-    let mut packets = zoo::packets();
+    let mut packets = zoo::everything();
     let more = [lengths(&packets), addresses(&packets)].concat();
     packets.extend(more);
     packets

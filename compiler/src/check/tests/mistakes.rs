@@ -16,6 +16,7 @@ fn names() {
             ("inner.ip.saddr == 10.0.0.1 -> drop", &[("E0101", "inner.ip.saddr")]),
             ("inner.pkt_len == 53 -> drop", &[("E0101", "inner.pkt_len")]),
             ("inner.inner.udp -> drop", &[("E0101", "inner.inner.udp")]),
+            ("inner.iface == \"eth0\" -> drop", &[("E0101", "inner.iface")]),
             ("udp.dport == PORT -> drop", &[("E0209", "PORT")]),
             ("src in @nowhere -> drop", &[("E0103", "@nowhere")]),
             ("udp -> jump nowhere", &[("E0104", "nowhere")]),

@@ -1,7 +1,7 @@
 //! Each row of the field table on a packet of a packet library: where it is there, where it is not.
 
 use super::sample::*;
-use crate::fields::{At, FIELDS, Field};
+use crate::fields::{FIELDS, Field};
 use crate::ranges::Ranges;
 use crate::reference::Dissected;
 use l4c_manifest::Start;
@@ -426,7 +426,7 @@ fn every_row_is_tested_there_and_absent() {
         .iter()
         .filter(|field| !elsewhere(field.name))
         // How a packet came is not in the packet.
-        .filter(|field| field.places.iter().all(|p| !matches!(p.at, At::Arrival(_))))
+        .filter(|field| !field.is_arrival())
         .filter(|field| !tested(field.name, true) || !tested(field.name, field.name == "pkt_len"))
         .map(|field| field.name)
         .collect();
