@@ -13,4 +13,5 @@ fn the_interpreter_agrees_with_the_reference() {
     // Rules that never match would be no test.
     assert!(report.matched * 5 >= report.pairs, "{report:?}");
     assert!(report.sockets * 5 >= report.files, "{report:?}");
+    assert!(report.too_large * 10 <= report.files, "{report:?}");
 }

@@ -46,6 +46,12 @@ hook xdp corpus {
     l3: l3[0:1] & 0xf0 == 0x60 or l3[8:2] == 0x4006 -> count l3
     l4: l4[0:4] != 0 and l4[2:2] in { 53, 80 } -> count l4
     text: l4[8:3] == \"GET\" or l4[20:4] == hex\"47 45 54 ??\" -> count text
+    http: payload starts_with { \"GET \", \"POST \" } or payload contains i\"host: \" within 0..256 -> count http
+    tls: l4[tcp.hdr_len:2] == 0x1603 and tcp.payload_len > 100 -> count tls
+    tail: payload ends_with \"\\r\\n\" or l3 contains \"com\" -> count tail
+    asks: dns.query and dns.qtype in { A, AAAA } -> count asks
+    zone: dns.qname ends_with { \"com\", \".org\" } or dns.qname contains \"e.c\" -> count zone
+    looks: dns.qname like \"**.*e*e*.*\" or dns.qname.labels > 4 -> count looks
     long: pkt_len > 500 -> count long
     far: l2[100:8] != 0 -> count far
     flow: ip6.flow_label in 1-0xfffff or ip6.src in ::/96 -> count flow

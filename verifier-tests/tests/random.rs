@@ -18,4 +18,5 @@ fn the_kernel_agrees_with_the_interpreter_and_the_reference() {
     eprintln!("{report:?}");
     assert!(report.matched * 5 >= report.pairs, "{report:?}");
     assert!(report.sockets * 5 >= report.files, "{report:?}");
+    assert!(report.too_large * 10 <= report.files, "{report:?}");
 }

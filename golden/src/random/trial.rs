@@ -3,8 +3,11 @@
 use super::{Script, frames, scripts, text};
 use crate::bench::{self, Panel, Rules, hex, panel, seen_by};
 use crate::zoo::{Packet, packets};
+use l4c_compiler::OptLevel;
+use l4c_compiler::pipeline::{CompileError, Options, compile};
 use l4c_judge::{EngineKind, compare};
 use l4c_manifest::HookKind;
+use l4c_runtime::Object;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::cell::{Cell, RefCell};
 
@@ -45,6 +48,8 @@ pub struct Report {
     pub pairs: u64,
     /// Pairs in which a rule matched that is not the default.
     pub matched: u64,
+    /// Of files and hooks, those that are more than the kernel takes (E0401). They are not judged.
+    pub too_large: u64,
 }
 
 /// Tries.
@@ -75,6 +80,7 @@ pub fn run(trials: Trials, kinds: &[EngineKind]) -> Result<Report, String> {
             sockets: sum.sockets + found.sockets,
             pairs: sum.pairs + found.pairs,
             matched: sum.matched + found.matched,
+            too_large: sum.too_large + found.too_large,
         });
         Ok(())
     });
@@ -113,7 +119,11 @@ fn of_script(
             continue;
         }
         let rules = bench::text(&text, kind).map_err(|e| format!("{}: {e}", kind.name()))?;
-        let found = of_rules(&rules, frames, kinds, suspect);
+        let Some(objects) = objects(&rules)? else {
+            report.too_large += 1;
+            continue;
+        };
+        let found = of_rules(&rules, &objects, (frames, kinds), suspect);
         let (pairs, matched) = found.map_err(|why| format!("as hook {}: {why}", kind.name()))?;
         report.sockets += u64::from(kind == HookKind::Socket);
         report.pairs += pairs;
@@ -122,16 +132,29 @@ fn of_script(
     Ok(report)
 }
 
+/// The objects of each level; nothing if one of them is more than the kernel takes.
+fn objects(rules: &Rules) -> Result<Option<Vec<(OptLevel, Object)>>, String> {
+    let mut objects = Vec::new();
+    for &level in rules.levels() {
+        let options = Options { level, shadow: false };
+        match compile(&rules.policy, &rules.sources, options) {
+            Ok(made) => objects.push((level, Object::parse(&made.elf).map_err(|e| e.to_string())?)),
+            Err(CompileError::Limit(_)) => return Ok(None),
+            Err(CompileError::Bug(why)) => return Err(format!("{level:?}: a bug: {why}")),
+        }
+    }
+    Ok(Some(objects))
+}
+
 /// Pairs, and those in which a rule matched.
 fn of_rules(
     rules: &Rules,
-    frames: &[Vec<u8>],
-    kinds: &[EngineKind],
+    objects: &[(OptLevel, Object)],
+    (frames, kinds): (&[Vec<u8>], &[EngineKind]),
     suspect: &RefCell<Option<Vec<u8>>>,
 ) -> Result<(u64, u64), String> {
-    let objects = rules.objects()?;
     let hook = rules.policy.hooks.keys().next().ok_or("no hook")?;
-    let mut panel: Panel<'_> = panel(&rules.policy, hook, &objects, kinds)?;
+    let mut panel: Panel<'_> = panel(&rules.policy, hook, objects, kinds)?;
     let shape = panel[0].1.shape().clone();
     let default = shape.rules.len() - 1;
     let (mut pairs, mut matched) = (0, 0);
