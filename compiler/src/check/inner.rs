@@ -2,7 +2,7 @@
 
 use super::operand::whole_layer;
 use super::{Checker, errors, unsupported};
-use crate::fields::{At, Field, INNER};
+use crate::fields::{Field, INNER};
 use l4c_grammar::{Diag, Span};
 
 impl Checker<'_> {
