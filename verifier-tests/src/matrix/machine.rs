@@ -13,10 +13,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A guest that takes longer hangs.
-const LONGEST_SECONDS: u32 = 150;
+const LONGEST_SECONDS: u32 = 420;
 
 /// Memory of a guest.
-const MEBIBYTES: u32 = 512;
+const MEBIBYTES: u32 = 1536;
 
 /// Programs of this machine that a guest calls.
 const PROGRAMS: &[&str] = &["ip"];
