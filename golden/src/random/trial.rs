@@ -30,7 +30,7 @@ impl Trials {
             |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
         let small = |name: &str| number(name).and_then(|n| u32::try_from(n).ok());
         Self {
-            files: small("L4C_RANDOM_FILES").unwrap_or(400),
+            files: small("L4C_RANDOM_FILES").unwrap_or(200),
             packets: small("L4C_RANDOM_PACKETS").map_or(500, |n| n as usize),
             seed: number("L4C_RANDOM_SEED").unwrap_or(seed),
         }
