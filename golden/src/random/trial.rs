@@ -23,7 +23,7 @@ pub struct Trials {
 }
 
 impl Trials {
-    /// 400 files of 500 packets; `L4C_RANDOM_FILES`, `L4C_RANDOM_PACKETS` and `L4C_RANDOM_SEED` say otherwise.
+    /// 200 files of 500 packets; `L4C_RANDOM_FILES`, `L4C_RANDOM_PACKETS` and `L4C_RANDOM_SEED` say otherwise.
     #[must_use]
     pub fn from_env(seed: u64) -> Self {
         let number =
