@@ -13,12 +13,9 @@ use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
 
 /// Places that are compared behind one guard.
 const STEPS: [u64; 3] = [64, 8, 1];
-/// Steps of 64 places that one function makes.
+/// Steps of 64 places that one function makes, and calls of that function: windows of 65,535 bytes.
 const NEAR_STEPS: u64 = 4;
-/// Calls of that function: windows of 65,535 bytes; and of more than 10,000 where a program points into the packet,
-/// of which it is shown one page.
 const FAR_STEPS: u64 = 256;
-const FAR_STEPS_IN_PAGE: u64 = 40;
 
 /// A window is compared in line if it has at most so many bytes, takes at most so many loads, and is one of
 /// the first so many of its hook: longer code is slower than a call.
@@ -126,8 +123,7 @@ impl Made<'_> {
         // The first steps stand in the function itself, for those farther out it calls.
         let first = self.funcs.push(inlined(near(&format!("{base}_first"), steps[0])));
         let more = self.funcs.push(near(&format!("{base}_more"), steps[0]));
-        let rounds = if self.points_into_packet { FAR_STEPS_IN_PAGE } else { FAR_STEPS };
-        let func = self.funcs.push(find(&base, pattern, rounds, [first, more], steps));
+        let func = self.funcs.push(find(&base, pattern, [first, more], steps));
         self.finders.insert(pattern.clone(), func);
         func
     }
@@ -202,7 +198,7 @@ fn near(name: &str, step: Func) -> Function {
 }
 
 /// `find(from, to) -> 0 or 1`.
-fn find(name: &str, pattern: &Pattern, rounds: u64, near: [Func; 2], steps: [Func; 3]) -> Function {
+fn find(name: &str, pattern: &Pattern, near: [Func; 2], steps: [Func; 3]) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
     let [from, to] = [0, 1].map(|i| b.func.params()[i]);
@@ -218,7 +214,7 @@ fn find(name: &str, pattern: &Pattern, rounds: u64, near: [Func; 2], steps: [Fun
     let [many, few] = [(); 2].map(|()| b.new_block());
     b.br_imm(Cond::Ge, before_last, STEPS[0] - 1, many, few);
     b.switch_to(many);
-    many_places(&mut b, (from, last), rounds, near, steps[0], (yes, no));
+    many_places(&mut b, (from, last), near, steps[0], (yes, no));
     b.switch_to(few);
     few_places(&mut b, (from, last), [steps[1], steps[2]], (yes, no));
     returns(&mut b, no, 0);
@@ -230,7 +226,6 @@ fn find(name: &str, pattern: &Pattern, rounds: u64, near: [Func; 2], steps: [Fun
 fn many_places(
     b: &mut Builder<'_>,
     (from, last): (Value, Value),
-    rounds: u64,
     [near, more]: [Func; 2],
     step: Func,
     (yes, no): (Block, Block),
@@ -238,13 +233,13 @@ fn many_places(
     let rest = b.new_block();
     let mut first = from;
     let at = b.func.add_param(rest);
-    for round in 0..rounds {
+    for round in 0..FAR_STEPS {
         let result = b.call(if round == 0 { near } else { more }, vec![first, last]);
         let next = b.new_block();
         b.br_imm(Cond::Eq, result, 1, yes, next);
         b.switch_to(next);
         first = b.binary_imm(BinOp::Shr, result, 1);
-        if round + 1 < rounds {
+        if round + 1 < FAR_STEPS {
             // Less than a step left?
             let end = b.binary_imm(BinOp::Add, first, STEPS[0] - 1);
             let [less, more] = [(); 2].map(|()| b.new_block());
