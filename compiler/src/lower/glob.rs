@@ -249,7 +249,7 @@ impl Made<'_> {
             [only] => {
                 let mut pattern = Pattern { want: Vec::new(), care: Vec::new() };
                 push_letters(&mut pattern, only);
-                Some(self.finder(&pattern))
+                Some(self.label_finder(&pattern))
             }
             _ => None,
         };

@@ -13,9 +13,12 @@ use l4c_ir::{BinOp, Block, Builder, Cond, Func, Function, Value, Width};
 
 /// Places that are compared behind one guard.
 const STEPS: [u64; 3] = [64, 8, 1];
-/// Steps of 64 places that one function makes, and calls of that function: windows of 65,535 bytes.
+/// Steps of 64 places that one function makes; calls of that function that another makes, and calls of both
+/// of them: windows of 65,535 bytes. A longer row of calls in one function is more than the JIT of kernels before
+/// 5.12 comes to an end with, and interpreted such programs are not only slow: calls over more than 32,767
+/// instructions lead astray there.
 const NEAR_STEPS: u64 = 4;
-const FAR_STEPS: u64 = 256;
+const FAR_STEPS: usize = 16;
 
 /// A window is compared in line if it has at most so many bytes, takes at most so many loads, and is one of
 /// the first so many of its hook: longer code is slower than a call.
@@ -123,8 +126,22 @@ impl Made<'_> {
         // The first steps stand in the function itself, for those farther out it calls.
         let first = self.funcs.push(inlined(near(&format!("{base}_first"), steps[0])));
         let more = self.funcs.push(near(&format!("{base}_more"), steps[0]));
-        let func = self.funcs.push(find(&base, pattern, [first, more], steps));
+        let far = self.funcs.push(far(&format!("{base}_far"), more));
+        let func = self.funcs.push(find(&base, pattern, Some([first, more, far]), steps));
         self.finders.insert(pattern.clone(), func);
+        func
+    }
+
+    /// The function that finds a pattern in a label, made at its first use: there are at most 63 places.
+    pub fn label_finder(&mut self, pattern: &Pattern) -> Func {
+        if let Some(&func) = self.label_finders.get(pattern) {
+            return func;
+        }
+        let base = format!("{}_label{}", self.hook, self.label_finders.len());
+        let steps =
+            STEPS.map(|places| self.funcs.push(step(&format!("{base}_{places}"), pattern, places)));
+        let func = self.funcs.push(find(&base, pattern, None, steps));
+        self.label_finders.insert(pattern.clone(), func);
         func
     }
 }
@@ -197,8 +214,50 @@ fn near(name: &str, step: Func) -> Function {
     func
 }
 
-/// `find(from, to) -> 0 or 1`.
-fn find(name: &str, pattern: &Pattern, near: [Func; 2], steps: [Func; 3]) -> Function {
+/// The same, of 16 calls of such a function.
+fn far(name: &str, near: Func) -> Function {
+    let mut func = Function::new(name);
+    let mut b = Builder::new(&mut func, 2);
+    let [from, last] = [0, 1].map(|i| b.func.params()[i]);
+    let [yes, out] = [(); 2].map(|()| b.new_block());
+    let at = b.func.add_param(out);
+    calls(&mut b, (from, last), &[near; FAR_STEPS], (yes, out));
+    b.switch_to(out);
+    let result = b.binary_imm(BinOp::Shl, at, 1);
+    b.ret(result);
+    returns(&mut b, yes, 1);
+    func
+}
+
+/// Calls functions like [`near`] one after the other, the next one where the one before it has come to: on to
+/// `yes`, or, with less than a step left, to `out` with that place.
+fn calls(
+    b: &mut Builder<'_>,
+    (from, last): (Value, Value),
+    funcs: &[Func],
+    (yes, out): (Block, Block),
+) {
+    let mut first = from;
+    for (nth, &func) in funcs.iter().enumerate() {
+        if nth > 0 {
+            let end = b.binary_imm(BinOp::Add, first, STEPS[0] - 1);
+            let [less, more] = [(); 2].map(|()| b.new_block());
+            b.br(Cond::Gt, end, last, less, more);
+            b.switch_to(less);
+            b.jump(out, vec![first]);
+            b.switch_to(more);
+        }
+        let result = b.call(func, vec![first, last]);
+        let next = b.new_block();
+        b.br_imm(Cond::Eq, result, 1, yes, next);
+        b.switch_to(next);
+        first = b.binary_imm(BinOp::Shr, result, 1);
+    }
+    b.jump(out, vec![first]);
+}
+
+/// `find(from, to) -> 0 or 1`; without functions for many places, for windows of up to 63 of them.
+fn find(name: &str, pattern: &Pattern, near: Option<[Func; 3]>, steps: [Func; 3]) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
     let [from, to] = [0, 1].map(|i| b.func.params()[i]);
@@ -214,7 +273,10 @@ fn find(name: &str, pattern: &Pattern, near: [Func; 2], steps: [Func; 3]) -> Fun
     let [many, few] = [(); 2].map(|()| b.new_block());
     b.br_imm(Cond::Ge, before_last, STEPS[0] - 1, many, few);
     b.switch_to(many);
-    many_places(&mut b, (from, last), near, steps[0], (yes, no));
+    match near {
+        Some(near) => many_places(&mut b, (from, last), near, steps[0], (yes, no)),
+        None => b.jump(no, Vec::new()),
+    }
     b.switch_to(few);
     few_places(&mut b, (from, last), [steps[1], steps[2]], (yes, no));
     returns(&mut b, no, 0);
@@ -226,30 +288,16 @@ fn find(name: &str, pattern: &Pattern, near: [Func; 2], steps: [Func; 3]) -> Fun
 fn many_places(
     b: &mut Builder<'_>,
     (from, last): (Value, Value),
-    [near, more]: [Func; 2],
+    [near, more, far]: [Func; 3],
     step: Func,
     (yes, no): (Block, Block),
 ) {
     let rest = b.new_block();
-    let mut first = from;
     let at = b.func.add_param(rest);
-    for round in 0..FAR_STEPS {
-        let result = b.call(if round == 0 { near } else { more }, vec![first, last]);
-        let next = b.new_block();
-        b.br_imm(Cond::Eq, result, 1, yes, next);
-        b.switch_to(next);
-        first = b.binary_imm(BinOp::Shr, result, 1);
-        if round + 1 < FAR_STEPS {
-            // Less than a step left?
-            let end = b.binary_imm(BinOp::Add, first, STEPS[0] - 1);
-            let [less, more] = [(); 2].map(|()| b.new_block());
-            b.br(Cond::Gt, end, last, less, more);
-            b.switch_to(less);
-            b.jump(rest, vec![first]);
-            b.switch_to(more);
-        }
-    }
-    b.jump(rest, vec![first]);
+    let mut funcs = vec![near];
+    funcs.extend([more; FAR_STEPS - 1]);
+    funcs.extend([far; FAR_STEPS - 1]);
+    calls(b, (from, last), &funcs, (yes, rest));
     b.switch_to(rest);
     let overlap = b.new_block();
     b.br(Cond::Gt, at, last, no, overlap);
