@@ -127,7 +127,12 @@ impl Made<'_> {
         let first = self.funcs.push(inlined(near(&format!("{base}_first"), steps[0])));
         let more = self.funcs.push(near(&format!("{base}_more"), steps[0]));
         let far = self.funcs.push(far(&format!("{base}_far"), more));
-        let func = self.funcs.push(find(&base, pattern, Some([first, more, far]), steps));
+        let func = self.funcs.push(find(
+            &base,
+            pattern,
+            Some(([first, more, far], steps[0])),
+            [steps[1], steps[2]],
+        ));
         self.finders.insert(pattern.clone(), func);
         func
     }
@@ -138,9 +143,10 @@ impl Made<'_> {
             return func;
         }
         let base = format!("{}_label{}", self.hook, self.label_finders.len());
-        let steps =
-            STEPS.map(|places| self.funcs.push(step(&format!("{base}_{places}"), pattern, places)));
-        let func = self.funcs.push(find(&base, pattern, None, steps));
+        let few = [STEPS[1], STEPS[2]];
+        let few =
+            few.map(|places| self.funcs.push(step(&format!("{base}_{places}"), pattern, places)));
+        let func = self.funcs.push(find(&base, pattern, None, few));
         self.label_finders.insert(pattern.clone(), func);
         func
     }
@@ -257,7 +263,12 @@ fn calls(
 }
 
 /// `find(from, to) -> 0 or 1`; without functions for many places, for windows of up to 63 of them.
-fn find(name: &str, pattern: &Pattern, near: Option<[Func; 3]>, steps: [Func; 3]) -> Function {
+fn find(
+    name: &str,
+    pattern: &Pattern,
+    far: Option<([Func; 3], Func)>,
+    few_steps: [Func; 2],
+) -> Function {
     let mut func = Function::new(name);
     let mut b = Builder::new(&mut func, 2);
     let [from, to] = [0, 1].map(|i| b.func.params()[i]);
@@ -273,12 +284,12 @@ fn find(name: &str, pattern: &Pattern, near: Option<[Func; 3]>, steps: [Func; 3]
     let [many, few] = [(); 2].map(|()| b.new_block());
     b.br_imm(Cond::Ge, before_last, STEPS[0] - 1, many, few);
     b.switch_to(many);
-    match near {
-        Some(near) => many_places(&mut b, (from, last), near, steps[0], (yes, no)),
+    match far {
+        Some((near, step)) => many_places(&mut b, (from, last), near, step, (yes, no)),
         None => b.jump(no, Vec::new()),
     }
     b.switch_to(few);
-    few_places(&mut b, (from, last), [steps[1], steps[2]], (yes, no));
+    few_places(&mut b, (from, last), few_steps, (yes, no));
     returns(&mut b, no, 0);
     returns(&mut b, yes, 1);
     func
