@@ -19,8 +19,8 @@ const TAG_BYTES: u64 = 4;
 pub struct Read {
     /// Whatever the packet is.
     pub any: Block,
-    /// Where there is such a block, packets of the commonest shape go there: IPv4 right behind an Ethernet
-    /// header, first fragments, the transport header whole if that was asked. There the word's parts are
+    /// Where there is such a block, packets of the commonest shape go there: IPv4 without options right behind an
+    /// Ethernet header, first fragments, the transport header whole if that was asked. There the word's parts are
     /// known by themselves.
     pub common: Option<Block>,
 }
@@ -174,6 +174,12 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
             let here = ETH_BYTES + TAG_BYTES * tags;
             let tagged = self.b.new_block();
             let plain = self.b.new_block();
+            if let (0, Some(_)) = (tags, self.common) {
+                // The commonest first.
+                let other = self.b.new_block();
+                self.b.br_imm(Cond::Eq, found, 0x0800, plain, other);
+                self.b.switch_to(other);
+            }
             self.branch_if_one_of(found, &TAG_TYPES.map(u64::from), tagged, plain);
             self.b.switch_to(plain);
             if let (0, Some(common)) = (tags, self.common) {
@@ -286,10 +292,20 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         self.b.br(Cond::Gt, end, pkt_len, cut, whole);
     }
 
-    fn ip4(&mut self, word: Word, off: Value, (done, transport): (Block, Block)) {
+    fn ip4(&mut self, word: Word, off: Value, mut ends: (Block, Block)) {
         let bad = self.finish_block(Some(word), UNPARSED);
         let ptr = self.b.guard(off, 20, bad);
         let first = self.b.load(ptr, 0, Width::B1);
+        if self.common == Some(ends) {
+            // Without options the transport header's place is a number too.
+            let [plain, other] = [(); 2].map(|()| self.b.new_block());
+            self.b.br_imm(Cond::Eq, first, 0x45, plain, other);
+            self.b.switch_to(plain);
+            let ihl_words = self.b.iconst(5);
+            self.ip4_good(word, off, (ptr, ihl_words), ends);
+            self.b.switch_to(other);
+            ends = (self.done, self.transport);
+        }
         let version = self.b.binary_imm(BinOp::Shr, first, 4);
         let [right, long_enough] = [(); 2].map(|()| self.b.new_block());
         self.b.br_imm(Cond::Eq, version, 4, right, bad);
@@ -297,6 +313,17 @@ impl<'b, 'f> HeaderReader<'b, 'f> {
         let ihl_words = self.b.binary_imm(BinOp::And, first, 15);
         self.b.br_imm(Cond::Lt, ihl_words, 5, bad, long_enough);
         self.b.switch_to(long_enough);
+        self.ip4_good(word, off, (ptr, ihl_words), ends);
+    }
+
+    /// An IPv4 header that is good, of so many words.
+    fn ip4_good(
+        &mut self,
+        word: Word,
+        off: Value,
+        (ptr, ihl_words): (Value, Value),
+        (done, transport): (Block, Block),
+    ) {
         let mut word = self.b.binary_imm(BinOp::Or, word, IP4 | KNOWN);
         let proto = self.b.load(ptr, 9, Width::B1);
         word = self.b.binary(BinOp::Or, word, proto);
