@@ -6,6 +6,7 @@ pub mod fields;
 pub mod hir;
 pub mod hir_text;
 pub mod lower;
+pub mod names;
 pub mod packet;
 pub mod pipeline;
 pub mod plan;
@@ -14,4 +15,5 @@ pub mod reference;
 pub mod report;
 pub mod source;
 
+pub use l4c_ir::Clock;
 pub use l4c_ir::passes::{OptLevel, PASSES};

@@ -16,7 +16,7 @@ use crate::source::Sources;
 use l4c_ebpf::{Error as EbpfError, Program};
 use l4c_grammar::{Diag, FileId, Span};
 use l4c_ir::passes::{OptLevel, optimize};
-use l4c_ir::{LineData, Module, Verified};
+use l4c_ir::{Clock, LineData, Module, Verified};
 use l4c_manifest as manifest;
 
 /// Longest text of a rule that an object quotes, in characters.
@@ -29,7 +29,7 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// How to compile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
     /// How hard to try.
     pub level: OptLevel,
@@ -38,6 +38,8 @@ pub struct Options {
     /// Such an object is for live traffic only. An engine that finds the deciding rule behind a verdict, as
     /// dry runs and tests do, would find that the two contradict each other.
     pub shadow: bool,
+    /// Where programs take the time from.
+    pub clock: Clock,
 }
 
 /// What came of it.
@@ -111,7 +113,7 @@ pub fn emit(
         }
         Emit::After(pass) => {
             for hook in policy.hooks.keys() {
-                let module = verified(lowered(policy, sources, hook, options.shadow))?;
+                let module = verified(lowered(policy, sources, hook, options))?;
                 let mut text = module.to_string();
                 optimized(module, options.level, &mut |name, module| {
                     if name == pass {
@@ -136,7 +138,7 @@ fn build(policy: &Policy, sources: &Sources, options: Options) -> Result<Built, 
         .hooks
         .keys()
         .map(|hook| {
-            let module = verified(lowered(policy, sources, hook, options.shadow))?;
+            let module = verified(lowered(policy, sources, hook, options))?;
             let module = optimized(module, options.level, &mut |_, _| {})?;
             Ok((hook_manifest(policy, sources, hook, options.shadow), module))
         })
@@ -147,8 +149,11 @@ fn programs(built: &Built) -> Vec<Program<'_>> {
     built.iter().map(|(hook, module)| Program { hook, module }).collect()
 }
 
-fn lowered(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool) -> Module {
-    lower::lower(policy, hook, &plan(policy, hook), shadow, &|span| quote(sources, span))
+fn lowered(policy: &Policy, sources: &Sources, hook: HookId, options: Options) -> Module {
+    let Options { shadow, clock, .. } = options;
+    let plan = plan(policy, hook);
+    let module = lower::lower(policy, hook, &plan, shadow, &|span| quote(sources, span));
+    Module { clock, ..module }
 }
 
 fn verified(module: Module) -> Result<Verified<Module>, CompileError> {

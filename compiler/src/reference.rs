@@ -43,6 +43,8 @@ pub struct Reference<'p> {
     start: Start,
     /// The interface that packets come in by.
     iface: Option<String>,
+    /// How late it is.
+    now_ns: u64,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -83,6 +85,7 @@ impl<'p> Reference<'p> {
             policy,
             start,
             iface: None,
+            now_ns: 0,
             own,
             chains,
             default: &hook.default,
@@ -94,6 +97,11 @@ impl<'p> Reference<'p> {
     /// From now on packets come in by the interface of this name, or by none; by none at first.
     pub fn arrive(&mut self, iface: Option<&str>) {
         self.iface = iface.map(str::to_owned);
+    }
+
+    /// From now on it is so late, in nanoseconds; 0 at first.
+    pub fn set_time(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
     }
 
     /// Decides about `packet`, as the hook sees it.

@@ -1,5 +1,6 @@
 //! Rule files on the way to engines: checked, compiled, opened.
 
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::check::{CheckOptions, Checked, check};
 use l4c_compiler::hir::{HookId, Policy};
@@ -100,7 +101,7 @@ impl Rules {
     /// # Errors
     /// In plain words, with the mistake's place in the rules if it has one.
     pub fn compiled(&self, level: OptLevel) -> Result<Compiled, String> {
-        self.compiled_as(Options { level, shadow: false })
+        self.compiled_as(Options { level, shadow: false, clock: Clock::Injected })
     }
 
     /// Compiles in a way of the caller's choice.

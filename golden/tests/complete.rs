@@ -414,7 +414,11 @@ fn over_a_limit() -> Vec<Diag> {
     let pred: Vec<String> = (0..9000).map(rule).collect();
     let text = format!("hook xdp edge {{\n    huge: {} -> drop\n}}\n", pred.join(" or "));
     let rules = bench::text(&text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
-    let options = l4c_compiler::pipeline::Options { level: OptLevel::O2, shadow: false };
+    let options = l4c_compiler::pipeline::Options {
+        level: OptLevel::O2,
+        shadow: false,
+        ..Default::default()
+    };
     match l4c_compiler::pipeline::compile(&rules.policy, &rules.sources, options) {
         Err(l4c_compiler::pipeline::CompileError::Limit(diag)) => vec![*diag],
         Err(l4c_compiler::pipeline::CompileError::Bug(text)) => panic!("{text}"),

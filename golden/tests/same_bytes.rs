@@ -1,5 +1,6 @@
 //! The same source gives the same bytes: whatever the folder, the language and the time of day.
 
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::pipeline::Options;
 use l4c_golden::bench::{self, Rules};
@@ -20,7 +21,7 @@ fn digest(bytes: &[u8]) -> u64 {
 
 /// The options under which rules are compiled: each level, as they are and in shadow.
 fn ways(rules: &Rules) -> impl Iterator<Item = Options> {
-    let both = |&level| [false, true].map(|shadow| Options { level, shadow });
+    let both = |&level| [false, true].map(|shadow| Options { level, shadow, clock: Clock::Kernel });
     rules.levels().iter().flat_map(both)
 }
 

@@ -3,6 +3,7 @@
 //! Where the kernel takes programs it is asked too; where not, that is said on standard error. With
 //! `L4C_REQUIRE_KERNEL=1` it is a failure.
 
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::pipeline::Options;
 use l4c_golden::bench::{self, Rules, seen_by};
@@ -52,7 +53,7 @@ struct Seen {
 }
 
 fn object(rules: &Rules, level: OptLevel, shadow: bool) -> Result<Object, String> {
-    let elf = rules.compiled_as(Options { level, shadow })?.elf;
+    let elf = rules.compiled_as(Options { level, shadow, clock: Clock::Kernel })?.elf;
     Object::parse(&elf).map_err(|e| e.to_string())
 }
 
@@ -119,7 +120,9 @@ fn the_kernel_passes_everything_and_counts_the_same() {
 fn only_a_hook_in_shadow_says_so() {
     let text = "hook xdp e {\n    udp.dport == 53 -> drop\n}\n";
     let rules = bench::text(text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
-    let compiled = |shadow| rules.compiled_as(Options { level: OptLevel::O2, shadow }).unwrap();
+    let compiled = |shadow| {
+        rules.compiled_as(Options { level: OptLevel::O2, shadow, clock: Clock::Kernel }).unwrap()
+    };
     assert_eq!(compiled(false).elf, rules.compiled(OptLevel::O2).unwrap().elf);
     let says = |shadow| String::from_utf8(compiled(shadow).manifest.to_bytes()).unwrap();
     assert!(!says(false).contains("shadow"), "{}", says(false));

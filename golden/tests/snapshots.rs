@@ -1,5 +1,6 @@
 //! What the stages between make of a few small policies, as text.
 
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::hir_text::hir_text;
 use l4c_compiler::pipeline::{Emit, Options, emit};
@@ -32,7 +33,7 @@ fn rules(policy: &str, kind: HookKind) -> Rules {
 }
 
 fn shown(rules: &Rules, level: OptLevel, what: &Emit) -> String {
-    shown_as(rules, Options { level, shadow: false }, what)
+    shown_as(rules, Options { level, shadow: false, clock: Clock::Kernel }, what)
 }
 
 fn shown_as(rules: &Rules, options: Options, what: &Emit) -> String {
@@ -120,8 +121,13 @@ fn machine_code_of_both_ways_to_reach_a_packet() {
 fn the_end_of_a_program_in_shadow() {
     for (name, kind) in [("xdp", HookKind::Xdp), ("socket", HookKind::Socket)] {
         let rules = rules(POLICIES[0].1, kind);
-        let [plain, shadow] = [false, true]
-            .map(|shadow| shown_as(&rules, Options { level: OptLevel::O2, shadow }, &Emit::Ir));
+        let [plain, shadow] = [false, true].map(|shadow| {
+            shown_as(
+                &rules,
+                Options { level: OptLevel::O2, shadow, clock: Clock::Kernel },
+                &Emit::Ir,
+            )
+        });
         let counts = |ir: &str| ir.rfind("    count ").expect("the deciding rule is counted");
         assert_eq!(plain[..counts(&plain)], shadow[..counts(&shadow)]);
         assert_ne!(plain, shadow);

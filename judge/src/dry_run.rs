@@ -137,20 +137,35 @@ pub fn dry_run(
     captures: impl IntoIterator<Item = Captured>,
     sink: &mut dyn Sink,
 ) -> DryRun {
+    let started = engine.reset();
+    play(engine, captures, sink, &mut Stamps::default(), started)
+}
+
+/// Takes captures through an engine as it is; it is told the time first.
+pub(crate) fn play(
+    engine: &mut dyn Engine,
+    captures: impl IntoIterator<Item = Captured>,
+    sink: &mut dyn Sink,
+    stamps: &mut Stamps,
+    started: Result<(), JudgeError>,
+) -> DryRun {
     let summary = Summary::new(engine.shape(), engine.name());
-    let started = engine.reset().and_then(|()| engine.arrive(None));
+    let started =
+        started.and_then(|()| engine.arrive(None)).and_then(|()| engine.set_time(stamps.now_ns));
     let mut run = Run {
         start: engine.shape().kind.start(),
         wants_rules: sink.wants_rules(),
         out: DryRun { summary, failed: Vec::new(), stopped: started.err() },
         verdicts: [0; Verdict::ALL.len()],
         iface: None,
+        stamps,
         scratch: Vec::new(),
     };
     for Captured { name, capture } in captures {
         if run.out.stopped.is_some() {
             break;
         }
+        run.stamps.late_ns = None;
         let flow = match capture {
             Ok(mut capture) => run.capture(engine, &name, &mut capture, sink),
             Err(error) => Err(Stop::File(FileErrorKind::Capture(error))),
@@ -178,7 +193,26 @@ enum Stop {
     Asked,
 }
 
-struct Run {
+/// The time that packets are judged at. It never goes back: a capture older than what came before it begins when
+/// that ended, and a frame older than the one before it comes when that came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stamps {
+    pub now_ns: u64,
+    /// How much later the frames of the capture at hand come than they say.
+    late_ns: Option<u64>,
+}
+
+impl Stamps {
+    /// A frame with this stamp comes. True if time has passed.
+    fn frame(&mut self, time_ns: u64) -> bool {
+        let late_ns = *self.late_ns.get_or_insert(self.now_ns.saturating_sub(time_ns));
+        let before = self.now_ns;
+        self.now_ns = before.max(time_ns.saturating_add(late_ns));
+        self.now_ns != before
+    }
+}
+
+struct Run<'s> {
     start: Start,
     wants_rules: bool,
     out: DryRun,
@@ -186,10 +220,11 @@ struct Run {
     verdicts: [u64; Verdict::ALL.len()],
     /// The interface that the engine takes packets to come in by.
     iface: Option<String>,
+    stamps: &'s mut Stamps,
     scratch: Vec<u8>,
 }
 
-impl Run {
+impl Run<'_> {
     fn capture(
         &mut self,
         engine: &mut dyn Engine,
@@ -243,6 +278,9 @@ impl Run {
         if frame.iface != self.iface.as_deref() {
             engine.arrive(frame.iface).map_err(Stop::Engine)?;
             self.iface = frame.iface.map(str::to_owned);
+        }
+        if self.stamps.frame(frame.time_ns) {
+            engine.set_time(self.stamps.now_ns).map_err(Stop::Engine)?;
         }
         let (verdict, rule) = if self.wants_rules {
             let opinion = engine.judge_traced(visible).map_err(Stop::Engine)?;

@@ -20,6 +20,12 @@ pub trait Engine {
     /// When the engine can't be told.
     fn arrive(&mut self, iface: Option<&str>) -> Result<(), JudgeError>;
 
+    /// From now on it is so late, in nanoseconds; 0 after a reset. It never goes back.
+    ///
+    /// # Errors
+    /// When the engine can't be told.
+    fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError>;
+
     /// Judges one packet, as the hook sees it.
     ///
     /// # Errors

@@ -189,6 +189,11 @@ impl Engine for VmEngine {
         Ok(())
     }
 
+    fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError> {
+        self.vm.set_time(now_ns);
+        Ok(())
+    }
+
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
         let before = self.vm.counters();
         let verdict = self.judge(packet)?;
@@ -200,7 +205,7 @@ impl Engine for VmEngine {
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {
-        self.vm.reset_counters();
+        self.vm.reset();
         self.rejects.seen = 0;
         Ok(())
     }
@@ -224,6 +229,10 @@ impl Engine for KernelEngine {
         self.program.arrive(iface).map_err(failed)
     }
 
+    fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError> {
+        self.program.set_time(now_ns).map_err(failed)
+    }
+
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
         let before = self.counters()?;
         let verdict = self.judge(packet)?;
@@ -237,7 +246,7 @@ impl Engine for KernelEngine {
 
     fn reset(&mut self) -> Result<(), JudgeError> {
         self.rejects.seen = 0;
-        self.program.reset_counters().map_err(failed)
+        self.program.reset().map_err(failed)
     }
 }
 
@@ -278,6 +287,11 @@ impl Engine for ReferenceEngine<'_> {
         Ok(())
     }
 
+    fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError> {
+        self.reference.set_time(now_ns);
+        Ok(())
+    }
+
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
         let before = self.counters.clone();
         let judgement = self.reference.judge(packet);
@@ -292,6 +306,7 @@ impl Engine for ReferenceEngine<'_> {
 
     fn reset(&mut self) -> Result<(), JudgeError> {
         self.counters.fill(Counter::default());
+        self.reference.set_time(0);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! A policy's own tests, run on an engine.
 
-use crate::{Captured, Engine, Explanation, FileError, JudgeError, Judged, Sink, dry_run, explain};
+use crate::dry_run::{Stamps, play};
+use crate::{Captured, Engine, Explanation, FileError, JudgeError, Judged, Sink, explain};
 use l4c_compiler::hir::{Amount, Expect, Policy, Test, TestStepKind};
 use l4c_grammar::{CmpOp, Span};
 use l4c_manifest::Verdict;
@@ -38,7 +39,7 @@ pub fn run_test(policy: &Policy, test: &Test, engine: &mut dyn Engine) -> TestOu
     if let Err(error) = engine.reset() {
         return TestOutcome { failure: Some(Failure::engine(test.span, &error)) };
     }
-    let mut run = Run { policy, test, base: vec![0; engine.shape().rules.len()] };
+    let mut run = Run { policy, test, stamps: Stamps::default() };
     let mut failure = None;
     for step in &test.steps {
         let done = match &step.kind {
@@ -49,8 +50,7 @@ pub fn run_test(policy: &Policy, test: &Test, engine: &mut dyn Engine) -> TestOu
             TestStepKind::Pcap { path, expect } => {
                 run.pcap(engine, step.span, path, expect.as_ref())
             }
-            // Nothing that an engine keeps depends on the time.
-            TestStepKind::Wait { ns: _ } => Ok(()),
+            TestStepKind::Wait { ns } => run.wait(engine, step.span, *ns),
             TestStepKind::ExpectCount { rule, op, count } => {
                 run.count(engine, step.span, rule, *op, *count)
             }
@@ -90,8 +90,8 @@ impl Failure {
 struct Run<'p> {
     policy: &'p Policy,
     test: &'p Test,
-    /// Packets a rule from before the last capture, which resets the engine.
-    base: Vec<u64>,
+    /// The time of the test.
+    stamps: Stamps,
 }
 
 /// A packet kept to be shown.
@@ -199,10 +199,9 @@ impl Run<'_> {
         path: &Path,
         expect: Option<&Expect>,
     ) -> Result<(), Box<Failure>> {
-        self.keep_counts(engine, span)?;
         let mut tally = TallySink { tally: Tally::new(engine, expect), visible_bytes: 0 };
         tally.visible_bytes = engine.shape().kind.max_visible_bytes();
-        let run = dry_run(engine, [Captured::file(path)], &mut tally);
+        let run = play(engine, [Captured::file(path)], &mut tally, &mut self.stamps, Ok(()));
         if let Some(error) = run.stopped {
             return Err(Box::new(Failure::engine(span, &error)));
         }
@@ -212,13 +211,9 @@ impl Run<'_> {
         self.check(engine, span, &tally.tally)
     }
 
-    /// A dry run begins with a reset; what was counted before it is kept here.
-    fn keep_counts(&mut self, engine: &mut dyn Engine, span: Span) -> Result<(), Box<Failure>> {
-        let counters = engine.counters().map_err(|e| Box::new(Failure::engine(span, &e)))?;
-        for (base, counter) in self.base.iter_mut().zip(counters) {
-            *base += counter.packets;
-        }
-        Ok(())
+    fn wait(&mut self, engine: &mut dyn Engine, span: Span, ns: u64) -> Result<(), Box<Failure>> {
+        self.stamps.now_ns = self.stamps.now_ns.saturating_add(ns);
+        engine.set_time(self.stamps.now_ns).map_err(|e| Box::new(Failure::engine(span, &e)))
     }
 
     fn count(
@@ -231,7 +226,7 @@ impl Run<'_> {
     ) -> Result<(), Box<Failure>> {
         let counters = engine.counters().map_err(|e| Box::new(Failure::engine(span, &e)))?;
         let at = engine.shape().rules.iter().position(|r| r.name == rule);
-        let packets = at.map_or(0, |at| self.base[at] + counters[at].packets);
+        let packets = at.map_or(0, |at| counters[at].packets);
         if holds(op, packets, wanted) {
             return Ok(());
         }

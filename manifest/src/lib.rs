@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// ELF section that holds the manifest. libbpf, bpftool and aya skip sections they do not know.
 pub const SECTION: &str = ".l4c";
 
+/// Symbol of the array of one u64 that holds the time in an object made to be tested.
+pub const TEST_CLOCK: &str = "test_clock";
+
 /// Format version written by this crate.
 pub const VERSION: u32 = 1;
 

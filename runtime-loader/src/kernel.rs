@@ -12,7 +12,7 @@ use crate::shown::{ethertype, shown};
 use crate::sys;
 use crate::vm::helper;
 use crate::{Counter, KernelError, Object, RunError};
-use l4c_manifest::{Hook, HookKind};
+use l4c_manifest::{Hook, HookKind, TEST_CLOCK};
 use load::{Ifaces, Loaded, chain, no_hook};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::fd::BorrowedFd;
@@ -81,6 +81,17 @@ impl Program {
         sys::write_single(map, &table).map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
     }
 
+    /// From now on it is so late, in nanoseconds, if the object was made to be tested; any other looks at the
+    /// kernel's clocks.
+    ///
+    /// # Errors
+    /// [`RunError::Kernel`] when the time can't be written.
+    pub fn set_time(&mut self, now_ns: u64) -> Result<(), RunError> {
+        let Some(map) = self.loaded.map(TEST_CLOCK) else { return Ok(()) };
+        sys::write_single(map, &now_ns.to_ne_bytes())
+            .map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
+    }
+
     fn test_run(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<u32, RunError> {
         const CALL: &str = "BPF_PROG_TEST_RUN";
         let packet = shown(self.hook.kind, packet)?;
@@ -105,13 +116,14 @@ impl Program {
         counters.map_err(|e| kernel_error("BPF_MAP_LOOKUP_BATCH", &e))
     }
 
-    /// Sets all counters to zero.
+    /// Back to the state of a program just loaded: its maps empty, the injected time 0.
     ///
     /// # Errors
-    /// [`RunError::Kernel`] when the map can't be written.
-    pub fn reset_counters(&mut self) -> Result<(), RunError> {
+    /// [`RunError::Kernel`] when a map can't be written.
+    pub fn reset(&mut self) -> Result<(), RunError> {
         let reset = self.counters.reset(self.counter_map()?);
-        reset.map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))
+        reset.map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
+        self.set_time(0)
     }
 
     /// How many instructions the verifier went through; none before Linux 5.16.

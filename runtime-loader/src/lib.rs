@@ -3,7 +3,7 @@
 //! This crate takes an ELF file that may have been built anywhere and knows nothing of the
 //! compiler: what the programs are called and which counter is whose, it reads from the manifest
 //! that travels in the file. [`Vm`] and [`kernel::Program`] offer the same methods (`run`,
-//! `counters`, `reset_counters`) and show a program the same bytes of a packet, so that one can
+//! `counters`, `reset`) and show a program the same bytes of a packet, so that one can
 //! stand for the other and be compared with it.
 //!
 //! All `unsafe` code of the project is here, in the modules `vm::arena`, `vm::machine` and

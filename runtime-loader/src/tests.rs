@@ -42,7 +42,7 @@ fn run(builder: &Builder, packets: &[&[u8]]) -> Vec<Outcome> {
     let outcomes: Vec<Outcome> = packets
         .iter()
         .map(|packet| {
-            vm.reset_counters();
+            vm.reset();
             let code = vm.run(packet).unwrap();
             (code, vm.counters())
         })
@@ -51,7 +51,7 @@ fn run(builder: &Builder, packets: &[&[u8]]) -> Vec<Outcome> {
         let mut program =
             kernel::Program::load(&object, "main").unwrap_or_else(|e| panic!("{e}\n{}", e.log));
         for (packet, outcome) in packets.iter().zip(&outcomes) {
-            program.reset_counters().unwrap();
+            program.reset().unwrap();
             let code = program.run(packet).unwrap();
             assert_eq!((code, program.counters().unwrap()), *outcome, "{packet:02x?}");
         }

@@ -14,7 +14,7 @@ use crate::shown::{ethertype, shown};
 use crate::{Counter, LoadError, Object, RunError};
 use arena::Arena;
 pub(crate) use check::helper;
-use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind};
+use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind, TEST_CLOCK};
 use link::Addresses;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 
@@ -34,6 +34,8 @@ pub struct Vm {
     counters: MapArea,
     /// Where the numbers of interfaces lie, if the program asks for any.
     ifaces: Option<u64>,
+    /// Where the time lies, in an object made to be tested.
+    test_clock: Option<u64>,
 }
 
 impl Vm {
@@ -64,7 +66,9 @@ impl Vm {
         let section = hook.interface_section();
         let ifaces = object.rodata().iter().zip(&rodata).find(|(table, _)| table.name == section);
         let ifaces = ifaces.map(|(_, &at)| at);
-        let mut vm = Self { hook: hook.clone(), machine, counters, ifaces };
+        let clock = object.manifest().maps.iter().position(|map| map.name == TEST_CLOCK);
+        let test_clock = clock.map(|index| machine.maps[index].start);
+        let mut vm = Self { hook: hook.clone(), machine, counters, ifaces, test_clock };
         vm.arrive(None);
         Ok(vm)
     }
@@ -73,6 +77,14 @@ impl Vm {
     pub fn arrive(&mut self, iface: Option<&str>) {
         if let Some(at) = self.ifaces {
             self.machine.arena.write(at, &crate::ifaces::dry(&self.hook, iface));
+        }
+    }
+
+    /// From now on it is so late, in nanoseconds; 0 at first. A tick of the coarse clock takes one.
+    pub fn set_time(&mut self, now_ns: u64) {
+        self.machine.now_ns.set(now_ns);
+        if let Some(at) = self.test_clock {
+            self.machine.arena.write(at, &now_ns.to_ne_bytes());
         }
     }
 
@@ -115,9 +127,13 @@ impl Vm {
             .collect()
     }
 
-    /// Sets all counters to zero.
-    pub fn reset_counters(&mut self) {
-        self.machine.arena.zero(self.counters.start, self.counter_bytes());
+    /// Back to the state of a program just loaded: its maps empty, the time 0.
+    pub fn reset(&mut self) {
+        for map in &self.machine.maps {
+            let bytes = map.stride_bytes as usize * map.max_entries as usize;
+            self.machine.arena.zero(map.start, bytes);
+        }
+        self.set_time(0);
     }
 
     fn counter_bytes(&self) -> usize {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::pipeline::{CompileError, Options, compile};
 use l4c_golden::bench::{self, Rules, panel};
@@ -102,7 +103,11 @@ fn the_verifier_s_work_grows_with_the_rules_and_no_faster() {
 /// What the compiler says of rules that it does not take.
 fn refusal(text: &str) -> (String, String) {
     let rules = bench::text(text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
-    match compile(&rules.policy, &rules.sources, Options { level: OptLevel::O2, shadow: false }) {
+    match compile(
+        &rules.policy,
+        &rules.sources,
+        Options { level: OptLevel::O2, shadow: false, clock: Clock::Kernel },
+    ) {
         Err(CompileError::Limit(diag)) => {
             assert_eq!(diag.code, "E0401");
             (diag.message, rules.sources.text(diag.span).to_owned())

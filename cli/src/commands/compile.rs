@@ -7,6 +7,7 @@ use crate::files;
 use crate::rules::{self, Place};
 use crate::table::count;
 use crate::ui::Ui;
+use l4c_compiler::Clock;
 use l4c_compiler::hir_text::hir_text;
 use l4c_compiler::pipeline::{self, Compiled, Emit, Options};
 use l4c_compiler::{OptLevel, PASSES};
@@ -40,7 +41,7 @@ const LOWERED: &str = "lower";
 
 /// How programs are compiled unless something else is asked for.
 pub fn optimized() -> Options {
-    Options { level: OptLevel::O2, shadow: false }
+    Options { level: OptLevel::O2, shadow: false, clock: Clock::Kernel }
 }
 
 /// Compiles, and writes or prints what was asked for.
@@ -60,7 +61,7 @@ pub fn run(args: &CompileArgs, ui: &mut Ui) -> Result<Exit, Failure> {
             .help("put the rules into `hook xdp NAME { … }`"));
     }
     let level = if args.level == "0" { OptLevel::O0 } else { OptLevel::O2 };
-    let options = Options { level, shadow: false };
+    let options = Options { level, shadow: false, clock: Clock::Kernel };
     let mut text = String::new();
     let mut has_object = false;
     for (word, what) in &wanted {

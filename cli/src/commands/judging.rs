@@ -4,6 +4,7 @@ use crate::diagnostics;
 use crate::exit::{Exit, Failure};
 use crate::rules::Rules;
 use crate::ui::Ui;
+use l4c_compiler::Clock;
 use l4c_compiler::hir::HookId;
 use l4c_compiler::pipeline::{self, CompileError, Options};
 use l4c_compiler::source::Sources;
@@ -38,16 +39,16 @@ pub fn refused(ui: &mut Ui, rules: &Rules, error: CompileError) -> Failure {
     }
 }
 
-/// Rules and, once an engine has needed it, the object made of them.
+/// Rules and, once an engine has needed it, the objects made of them.
 pub struct Bench<'r> {
     rules: &'r Rules,
-    object: Option<Object>,
+    objects: Vec<(Clock, Object)>,
 }
 
 impl<'r> Bench<'r> {
     /// Nothing is compiled yet.
     pub fn new(rules: &'r Rules) -> Self {
-        Self { rules, object: None }
+        Self { rules, objects: Vec::new() }
     }
 
     /// An engine for a hook.
@@ -60,14 +61,23 @@ impl<'r> Bench<'r> {
         kind: EngineKind,
         hook: HookId,
     ) -> Result<Box<dyn Engine + 'r>, Failure> {
-        if kind.needs_object() && self.object.is_none() {
-            let compiled = compile(ui, self.rules, super::compile::optimized())?;
+        // The kernel's own clocks can't be set: there packets come at the time that a map holds.
+        let clock = match kind {
+            EngineKind::Kernel => Clock::Injected,
+            EngineKind::Vm | EngineKind::Reference => Clock::Kernel,
+        };
+        let known = self.objects.iter().position(|(made_for, _)| *made_for == clock);
+        if kind.needs_object() && known.is_none() {
+            let options = Options { clock, ..super::compile::optimized() };
+            let compiled = compile(ui, self.rules, options)?;
             let object = Object::parse(&compiled.elf);
             let object =
                 object.map_err(|e| refused(ui, self.rules, CompileError::Bug(e.to_string())))?;
-            self.object = Some(object);
+            self.objects.push((clock, object));
         }
-        l4c_judge::open(kind, &self.rules.policy, hook, self.object.as_ref())
+        let object = self.objects.iter().find(|(made_for, _)| *made_for == clock);
+        let object = object.map(|(_, object)| object);
+        l4c_judge::open(kind, &self.rules.policy, hook, object)
             .map_err(|error| self.explain(ui, error))
     }
 

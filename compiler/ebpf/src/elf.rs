@@ -8,7 +8,7 @@ use crate::mach::Symbol;
 use crate::table;
 use l4c_ir::{LineData, Table};
 use l4c_manifest::{
-    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Manifest, Map, MapKind, SECTION, VERSION,
+    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Manifest, Map, MapKind, SECTION, TEST_CLOCK, VERSION,
 };
 use object::write::{Object, Relocation, SectionId, Symbol as ElfSymbol, SymbolId, SymbolSection};
 use object::{
@@ -49,8 +49,20 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         flags: 0,
         keeps: false,
     });
+    let clock = Target::Symbol(Symbol::Clock);
+    let mut relocs = linked.units.iter().flat_map(|unit| &unit.bytes.relocs);
+    let injected = relocs.any(|&(_, target)| target == clock);
+    let clock = injected.then(|| Map {
+        name: TEST_CLOCK.to_owned(),
+        kind: MapKind::Array,
+        key_bytes: 4,
+        value_bytes: 8,
+        max_entries: 1,
+        flags: 0,
+        keeps: false,
+    });
     let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
-    Manifest { version: VERSION, hooks, maps: counters.chain(samples).collect() }
+    Manifest { version: VERSION, hooks, maps: counters.chain(samples).chain(clock).collect() }
 }
 
 /// The bytes of the object.
@@ -179,6 +191,11 @@ impl<'a> Writer<'a> {
             };
             let (kind, entries) = (number(map.kind.number()), number(map.max_entries));
             let (key, value) = match map.kind {
+                // A number.
+                MapKind::Array if map.value_bytes == 8 => {
+                    let word = self.btf.ptr(types.u64);
+                    (("key", key), ("value", word))
+                }
                 MapKind::Array | MapKind::PercpuArray => (("key", key), ("value", value)),
                 // What the values are is the kernel's own business, so that they have no type.
                 MapKind::PerfEventArray => {
@@ -260,6 +277,7 @@ impl<'a> Writer<'a> {
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)
                     }
+                    Target::Symbol(Symbol::Clock) => (self.maps[TEST_CLOCK], elf::R_BPF_64_64),
                     Target::Symbol(Symbol::Ifaces) => (self.ifaces(unit.program), elf::R_BPF_64_64),
                     Target::Func(func) => {
                         (self.funcs[linked.symbol(unit.program, func)].0, elf::R_BPF_64_32)

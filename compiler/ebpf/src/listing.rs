@@ -3,6 +3,7 @@
 use crate::link::{Linked, Unit};
 use crate::mach::{Alu, Callee, Label, Op, Src, Symbol, Test};
 use l4c_ir::{Module, Width};
+use l4c_manifest::TEST_CLOCK;
 use std::fmt::{self, Write as _};
 
 /// The listing of all functions.
@@ -47,6 +48,9 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             }
             Op::Address { dst, symbol: Symbol::Ifaces } => {
                 writeln!(out, "    {dst:?} = interfaces ll")?;
+            }
+            Op::Address { dst, symbol: Symbol::Clock } => {
+                writeln!(out, "    {dst:?} = map {TEST_CLOCK} ll")?;
             }
             Op::Call { callee: Callee::Func(func), .. } => {
                 writeln!(out, "    call {}", linked.symbol(unit.program, *func))?;

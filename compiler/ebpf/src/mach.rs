@@ -107,6 +107,8 @@ pub enum Symbol {
     Table(Table),
     /// The numbers of interfaces, 4 bytes each, which the loader writes.
     Ifaces,
+    /// The map that holds the time in a program that is tested.
+    Clock,
 }
 
 /// Kernel helpers (`include/uapi/linux/bpf.h`, `enum bpf_func_id`).
@@ -114,6 +116,10 @@ pub enum Symbol {
 pub enum Helper {
     /// `bpf_map_lookup_elem`; inlined by the kernel for per-CPU arrays from 6.10 on.
     MapLookup,
+    /// `bpf_ktime_get_ns`
+    KtimeGetNs,
+    /// `bpf_jiffies64`; the verifier puts a load of the kernel's counter in its place.
+    Jiffies64,
     /// `bpf_get_prandom_u32`
     GetPrandomU32,
     /// `bpf_perf_event_output`; it copies bytes of the packet itself, of whatever length.
@@ -135,6 +141,8 @@ impl Helper {
     pub const fn number(self) -> i32 {
         match self {
             Self::MapLookup => 1,
+            Self::KtimeGetNs => 5,
+            Self::Jiffies64 => 118,
             Self::GetPrandomU32 => 7,
             Self::PerfEventOutput => 25,
             Self::SmpProcessorId => 8,
@@ -149,6 +157,8 @@ impl Helper {
     pub const fn name(self) -> &'static str {
         match self {
             Self::MapLookup => "bpf_map_lookup_elem",
+            Self::KtimeGetNs => "bpf_ktime_get_ns",
+            Self::Jiffies64 => "bpf_jiffies64",
             Self::GetPrandomU32 => "bpf_get_prandom_u32",
             Self::PerfEventOutput => "bpf_perf_event_output",
             Self::SmpProcessorId => "bpf_get_smp_processor_id",

@@ -22,6 +22,18 @@ pub struct Module {
     pub counters: u32,
     /// Number of slots in the table of interfaces.
     pub ifaces: u32,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// Where a program takes the time from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// The kernel's clocks.
+    #[default]
+    Kernel,
+    /// Whoever tests the program says how late it is: nanoseconds and ticks are both what a map holds.
+    Injected,
 }
 
 /// A read-only table of key ranges.

@@ -77,6 +77,11 @@ pub enum Env {
     Cpu,
     /// What the kernel marked the packet with: 32 bits.
     Mark,
+    /// Nanoseconds of a clock that never goes back.
+    Now,
+    /// Ticks of the machine's coarse clock, which costs next to nothing to read. How long one takes, the loader
+    /// knows.
+    Ticks,
 }
 
 /// An instruction that is not a terminator.

@@ -207,7 +207,8 @@ impl Machine<'_> {
             // A packet comes from nowhere, as in the kernel's test run: by the interface of number 1, which is
             // what the first slot then says.
             InstData::Env(Env::Iface) | InstData::IfaceSlot(0) => 1,
-            InstData::Env(Env::RxQueue | Env::Cpu | Env::Mark)
+            // It is always the beginning of time.
+            InstData::Env(Env::RxQueue | Env::Cpu | Env::Mark | Env::Now | Env::Ticks)
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. } => 0,
             InstData::Reject { .. } => return Err(InterpError::Missing("an answer".to_owned())),

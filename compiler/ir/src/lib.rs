@@ -19,7 +19,7 @@ mod verify;
 
 pub use entity::{Block, Func, Inst, Line, Table, Value};
 pub use function::{
-    BlockData, Builder, Function, LineData, Module, TableData, ValueData, ValueDef,
+    BlockData, Builder, Clock, Function, LineData, Module, TableData, ValueData, ValueDef,
 };
 pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Term, Type, Width};
 pub use parse::{ParseError, parse};

@@ -303,12 +303,14 @@ impl Cond {
 
 impl Env {
     /// All of them, with their names in the text.
-    pub(crate) const NAMES: [(Self, &'static str); 5] = [
+    pub(crate) const NAMES: [(Self, &'static str); 7] = [
         (Self::PktLen, "pkt_len"),
         (Self::Iface, "iface"),
         (Self::RxQueue, "rx_queue"),
         (Self::Cpu, "cpu"),
         (Self::Mark, "mark"),
+        (Self::Now, "now"),
+        (Self::Ticks, "ticks"),
     ];
 }
 

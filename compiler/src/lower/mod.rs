@@ -47,7 +47,9 @@ use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
-use l4c_ir::{BinOp, Block, Builder, Cond, Env, Func, Function, Line, LineData, Module, Value};
+use l4c_ir::{
+    BinOp, Block, Builder, Clock, Cond, Env, Func, Function, Line, LineData, Module, Value,
+};
 use l4c_manifest::{HookKind, Verdict};
 use layout::{L3_MASK, L3_SHIFT};
 use lens::PKT_LEN_MASK;
@@ -107,6 +109,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             0 => 0,
             named => 1 + named,
         },
+        clock: Clock::Kernel,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Script, frames, scripts, text};
 use crate::bench::{self, Panel, Rules, hex, panel, seen_by};
 use crate::zoo::{Packet, packets};
+use l4c_compiler::Clock;
 use l4c_compiler::OptLevel;
 use l4c_compiler::pipeline::{CompileError, Options, compile};
 use l4c_judge::{EngineKind, compare};
@@ -136,7 +137,7 @@ fn of_script(
 fn objects(rules: &Rules) -> Result<Option<Vec<(OptLevel, Object)>>, String> {
     let mut objects = Vec::new();
     for &level in rules.levels() {
-        let options = Options { level, shadow: false };
+        let options = Options { level, shadow: false, clock: Clock::Injected };
         match compile(&rules.policy, &rules.sources, options) {
             Ok(made) => objects.push((level, Object::parse(&made.elf).map_err(|e| e.to_string())?)),
             Err(CompileError::Limit(_)) => return Ok(None),

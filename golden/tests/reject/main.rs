@@ -6,6 +6,7 @@
 mod answer;
 
 use answer::answer;
+use l4c_compiler::Clock;
 use l4c_compiler::pipeline::Options;
 use l4c_golden::bench::{self, Rules, seen_by};
 use l4c_golden::zoo::{self, Packet};
@@ -143,7 +144,7 @@ fn the_kernel_answers_as_the_standards_say() {
 /// In shadow the packet is let through as it came.
 #[test]
 fn in_shadow_nothing_is_changed() {
-    let options = Options { level: l4c_compiler::OptLevel::O2, shadow: true };
+    let options = Options { level: l4c_compiler::OptLevel::O2, shadow: true, clock: Clock::Kernel };
     let elf = rules().compiled_as(options).unwrap_or_else(|e| panic!("{e}")).elf;
     let object = Object::parse(&elf).unwrap_or_else(|e| panic!("{e}"));
     let mut run_out = in_vm(&object);

@@ -204,7 +204,7 @@ fn what_rbpf_gets_wrong_is_refused() {
         ("may_goto", 0xe5, 0, 0, 0),
         ("legacy packet load", 0x30, 0, 0, 0),
         ("kernel function", 0x85, 2, 0, 1),
-        ("ktime_get_ns", 0x85, 0, 0, 5),
+        ("ktime_get_boot_ns", 0x85, 0, 0, 125),
     ];
     for (name, code, src, off, imm) in cases {
         eprintln!("{name}");

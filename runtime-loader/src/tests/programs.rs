@@ -42,13 +42,13 @@ fn counters_add_up_until_reset() {
     let mut vm = Vm::load(&object, "main").unwrap();
     (0..1000).for_each(|_| assert_eq!(vm.run(&[0; 60]), Ok(2)));
     assert_eq!(vm.counters()[1], counted);
-    vm.reset_counters();
+    vm.reset();
     assert_eq!(vm.counters(), [Counter::default(); 3]);
     if kernel_here() {
         let mut program = kernel::Program::load(&object, "main").unwrap();
         (0..1000).for_each(|_| assert_eq!(program.run(&[0; 60]), Ok(2)));
         assert_eq!(program.counters().unwrap()[1], counted);
-        program.reset_counters().unwrap();
+        program.reset().unwrap();
         assert_eq!(program.counters().unwrap(), [Counter::default(); 3]);
         assert!(program.verified_insns().is_none_or(|n| n > 10));
     }

@@ -13,6 +13,12 @@ pub struct Arena {
     len_bytes: usize,
 }
 
+/// Pages of the kernel have this size, or a part of it more.
+const PAGE_BYTES: u64 = 1 << 16;
+
+/// Fewer pages are faster filled with zeros than given up.
+const MANY_PAGES: u64 = 4;
+
 impl Arena {
     /// Maps `len_bytes` (at least one).
     ///
@@ -59,7 +65,23 @@ impl Arena {
     pub fn zero(&self, addr: u64, len_bytes: usize) {
         self.check(addr, len_bytes);
         // SAFETY: as in `write`.
-        unsafe { std::ptr::write_bytes(addr as *mut u8, 0, len_bytes) }
+        let fill = |from: u64, to: u64| unsafe {
+            std::ptr::write_bytes(from as *mut u8, 0, (to - from) as usize);
+        };
+        let end = addr + len_bytes as u64;
+        let (first, last) = (addr.next_multiple_of(PAGE_BYTES), end / PAGE_BYTES * PAGE_BYTES);
+        if last < first + MANY_PAGES * PAGE_BYTES {
+            return fill(addr, end);
+        }
+        fill(addr, first);
+        fill(last, end);
+        // SAFETY: whole pages of the mapping, checked above, which are anonymous and private: given up, they come
+        // back as zeros.
+        let gone =
+            unsafe { libc::madvise(first as *mut _, (last - first) as usize, libc::MADV_DONTNEED) };
+        if gone != 0 {
+            fill(first, last);
+        }
     }
 
     /// Reads a word in the machine's byte order.

@@ -16,6 +16,10 @@ pub const MAX_INSNS: usize = 30_000;
 pub mod helper {
     /// `bpf_map_lookup_elem`
     pub const MAP_LOOKUP_ELEM: i32 = 1;
+    /// `bpf_ktime_get_ns`
+    pub const KTIME_GET_NS: i32 = 5;
+    /// `bpf_jiffies64`
+    pub const JIFFIES64: i32 = 118;
     /// `bpf_get_prandom_u32`
     pub const GET_PRANDOM_U32: i32 = 7;
     /// `bpf_perf_event_output`
@@ -39,6 +43,8 @@ const fn helpers(kind: HookKind) -> &'static [i32] {
     match kind {
         HookKind::Xdp => &[
             helper::MAP_LOOKUP_ELEM,
+            helper::KTIME_GET_NS,
+            helper::JIFFIES64,
             helper::GET_PRANDOM_U32,
             helper::GET_SMP_PROCESSOR_ID,
             helper::REDIRECT,
@@ -48,6 +54,8 @@ const fn helpers(kind: HookKind) -> &'static [i32] {
         ],
         HookKind::Socket => &[
             helper::MAP_LOOKUP_ELEM,
+            helper::KTIME_GET_NS,
+            helper::JIFFIES64,
             helper::GET_PRANDOM_U32,
             helper::GET_SMP_PROCESSOR_ID,
             helper::PERF_EVENT_OUTPUT,

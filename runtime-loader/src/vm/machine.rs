@@ -95,6 +95,7 @@ fn helper_of(number: i32) -> Option<Helper> {
     match number {
         ENTER => Some(enter),
         helper::MAP_LOOKUP_ELEM => Some(map_lookup_elem),
+        helper::KTIME_GET_NS | helper::JIFFIES64 => Some(now),
         helper::GET_PRANDOM_U32 => Some(get_prandom_u32),
         helper::PERF_EVENT_OUTPUT => Some(perf_event_output),
         helper::GET_SMP_PROCESSOR_ID => Some(xdp::get_smp_processor_id),
@@ -138,6 +139,8 @@ pub struct Machine {
     depth: Cell<usize>,
     /// What the next random number is made of.
     chance: Cell<u64>,
+    /// How late it is, in nanoseconds; a tick takes one.
+    pub now_ns: Cell<u64>,
     failure: RefCell<Option<RunError>>,
 }
 
@@ -181,6 +184,7 @@ impl Machine {
             frames: Default::default(),
             depth: Cell::new(0),
             chance: Cell::new(SEED),
+            now_ns: Cell::new(0),
             failure: RefCell::new(None),
         }
     }
@@ -325,6 +329,10 @@ fn enter(_: u64, stack_end: u64, _: u64, _: u64, _: u64) -> u64 {
 
 fn map_lookup_elem(map: u64, key: u64, _: u64, _: u64, _: u64) -> u64 {
     with_current(|machine| machine.lookup(map, key))
+}
+
+fn now(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {
+    with_current(|machine| machine.now_ns.get())
 }
 
 fn get_prandom_u32(_: u64, _: u64, _: u64, _: u64, _: u64) -> u64 {

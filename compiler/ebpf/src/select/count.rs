@@ -12,10 +12,7 @@ impl Select<'_> {
         if self.max(slot) > u64::from(u32::MAX) {
             self.compare(Cond::Gt, slot, u64::from(u32::MAX), skip);
         }
-        let key_off = *self.key_slot.get_or_insert_with(|| {
-            self.code.frame_bytes += 8;
-            i16::try_from(self.code.frame_bytes).map_or(i16::MIN, |bytes| -bytes)
-        });
+        let key_off = self.key_slot();
         let src = match self.func.constant(slot) {
             Some(n) => Src::Imm((n as u32).cast_signed()),
             None => Src::Reg(self.home(slot)),
@@ -32,5 +29,13 @@ impl Select<'_> {
             self.emit(Op::Store { width: Width::B8, base: entry, off, src: Src::Reg(sum) });
         }
         self.emit(Op::Label(skip));
+    }
+
+    /// Frame offset of the key of lookups in arrays.
+    pub(super) fn key_slot(&mut self) -> i16 {
+        *self.key_slot.get_or_insert_with(|| {
+            self.code.frame_bytes += 8;
+            i16::try_from(self.code.frame_bytes).map_or(i16::MIN, |bytes| -bytes)
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! What surrounds the packet: where it came from, and where it may go.
 
 use super::Select;
-use crate::mach::{Alu, Arg, Callee, Helper, Op, Reg, Src, Symbol};
-use l4c_ir::{Env, Value, Width};
+use crate::mach::{Alu, Arg, Callee, Helper, Op, Reg, Src, Symbol, Test};
+use l4c_ir::{Clock, Env, Value, Width};
 use l4c_manifest::HookKind;
 
 /// Offsets of `struct xdp_md` and `struct __sk_buff` (`include/uapi/linux/bpf.h`).
@@ -32,6 +32,29 @@ impl Select<'_> {
             // XDP comes before the kernel marks anything.
             (Env::Mark, HookKind::Xdp) => self.emit(Op::mov(dst, Src::Imm(0))),
             (Env::Mark, HookKind::Socket) => self.context_word(dst, SKB_MARK),
+            (Env::Now, _) => self.time(dst, Helper::KtimeGetNs),
+            (Env::Ticks, _) => self.time(dst, Helper::Jiffies64),
+        }
+    }
+
+    /// `dst` = what a clock of the kernel shows, or what stands in its place.
+    fn time(&mut self, dst: Reg, clock: Helper) {
+        match self.module.clock {
+            Clock::Kernel => {
+                let (callee, args) = (Callee::Helper(clock), Vec::new());
+                self.emit(Op::Call { callee, args, ret: Some(dst) });
+            }
+            Clock::Injected => {
+                let (key_off, out) = (self.key_slot(), self.label());
+                let src = Src::Imm(0);
+                self.emit(Op::Store { width: Width::B4, base: Reg::FP, off: key_off, src });
+                let args = vec![Arg::Symbol(Symbol::Clock), Arg::Frame(key_off)];
+                let entry = self.emit_call(Callee::Helper(Helper::MapLookup), args);
+                self.emit(Op::mov(dst, Src::Imm(0)));
+                self.emit_branch(Test::Eq, entry, Src::Imm(0), out);
+                self.emit(Op::Load { width: Width::B8, dst, base: entry, off: 0 });
+                self.emit(Op::Label(out));
+            }
         }
     }
 

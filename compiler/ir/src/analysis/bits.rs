@@ -160,7 +160,8 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Env(Env::Iface | Env::RxQueue | Env::Cpu | Env::Mark)
         | InstData::IfaceSlot(_)
         | InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
-        InstData::Count { .. }
+        InstData::Env(Env::Now | Env::Ticks)
+        | InstData::Count { .. }
         | InstData::Sample { .. }
         | InstData::Call { .. }
         | InstData::Redirect { .. }
