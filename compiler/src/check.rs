@@ -12,6 +12,7 @@ mod expr;
 pub(crate) mod graph;
 mod iface;
 mod inner;
+mod limits;
 mod lints;
 mod names;
 mod operand;
@@ -82,6 +83,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, options: CheckOptions) -> Checke
         spent: Spent::default(),
     };
     checker.check_sets();
+    checker.check_limits();
     checker.check_matches();
     checker.check_chains();
     checker.check_hooks();

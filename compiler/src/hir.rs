@@ -3,11 +3,11 @@
 //! Lowering and the reference evaluator both start here, and share nothing else.
 
 use crate::chance::Chance;
-use crate::fields::Field;
+use crate::fields::{Field, Place, Ty};
 use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
-use l4c_manifest::{HookKind, Verdict};
+use l4c_manifest::{Full, HookKind, Rate, Unit, Verdict};
 use std::ops::Range;
 
 /// A set of the policy.
@@ -30,6 +30,11 @@ entity_impl!(HookId, "hook");
 pub struct CounterId(u32);
 entity_impl!(CounterId, "counter");
 
+/// A limit of the policy.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LimitId(u32);
+entity_impl!(LimitId, "limit");
+
 /// An interface that rules name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IfaceId(u32);
@@ -40,6 +45,8 @@ entity_impl!(IfaceId, "iface");
 pub struct Policy {
     /// Sets.
     pub sets: PrimaryMap<SetId, Set>,
+    /// Limits.
+    pub limits: PrimaryMap<LimitId, Limit>,
     /// Chains, in source order. They do not reach themselves.
     pub chains: PrimaryMap<ChainId, Chain>,
     /// Hooks, in source order.
@@ -63,6 +70,67 @@ pub struct Set {
     pub narrow: Ranges,
     /// IPv6 addresses (128 bits).
     pub wide: Ranges,
+}
+
+/// A token bucket, or one for each key.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// What is counted.
+    pub unit: Unit,
+    /// How fast a bucket fills; none if it does not.
+    pub rate: Option<Rate>,
+    /// What a bucket holds.
+    pub burst: u64,
+    /// The key; nothing if all packets share a bucket.
+    pub key: Vec<KeyPart>,
+    /// So many keys find room.
+    pub max: u64,
+    /// What becomes of a new key when there is none.
+    pub full: Full,
+    /// One word a bucket, on hooks that may lock too.
+    pub word: bool,
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPart {
+    /// Its row.
+    pub field: &'static Field,
+    /// Of the packet inside a tunnel.
+    pub inner: bool,
+    /// Bits that count of an IPv4 and of an IPv6 address, from the first.
+    pub prefix_bits: [u8; 2],
+}
+
+impl KeyPart {
+    /// The part of a place's number that counts.
+    #[must_use]
+    pub fn mask(&self, place: &Place) -> u128 {
+        let (bits, counts) = match (self.field.ty, place.width_bits()) {
+            (Ty::Addr | Ty::Addr4 | Ty::Addr6, 32) => (32, self.prefix_bits[0]),
+            (Ty::Addr | Ty::Addr4 | Ty::Addr6, 128) => (128, self.prefix_bits[1]),
+            _ => return u128::MAX,
+        };
+        let whole = u128::MAX >> (128 - bits);
+        whole & !whole.checked_shr(counts.into()).unwrap_or(0)
+    }
+
+    /// As rules write it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let name = self.field.shown(self.inner);
+        let [v4, v6] = self.prefix_bits;
+        match self.field.ty {
+            Ty::Addr if [v4, v6] != [32, 128] => format!("{name}/{v4}/{v6}"),
+            Ty::Addr4 if v4 != 32 => format!("{name}/{v4}"),
+            Ty::Addr6 if v6 != 128 => format!("{name}/{v6}"),
+            _ => name.into_owned(),
+        }
+    }
 }
 
 /// A chain.
@@ -176,12 +244,38 @@ pub enum Pred {
     Const(bool),
     /// One question to the packet.
     Atom(Atom),
+    /// A token of a limit.
+    Limit(LimitTest),
     /// The other way round.
     Not(Box<Pred>),
     /// Left to right until one is false.
     And(Vec<Pred>),
     /// Left to right until one is true.
     Or(Vec<Pred>),
+}
+
+/// `over(L)`, `under(L)`: spends a token if there is one. Both are false for a packet without a field of the key.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitTest {
+    /// Whose.
+    pub limit: LimitId,
+    /// True if there is one, instead of if there is none.
+    pub under: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Pred {
+    /// It does more than ask the packet: it runs when it is reached, and no more often.
+    #[must_use]
+    pub fn keeps_state(&self) -> bool {
+        match self {
+            Self::Const(_) | Self::Atom(_) => false,
+            Self::Limit(_) => true,
+            Self::Not(pred) => pred.keeps_state(),
+            Self::And(list) | Self::Or(list) => list.iter().any(Self::keeps_state),
+        }
+    }
 }
 
 /// One question to the packet: false if what it asks of is absent.

@@ -52,6 +52,10 @@ pub fn pred_text(policy: &Policy, pred: &Pred) -> String {
         Pred::Const(true) => "all".to_owned(),
         Pred::Const(false) => "not all".to_owned(),
         Pred::Atom(atom) => atom_text(policy, atom),
+        Pred::Limit(test) => {
+            let word = if test.under { "under" } else { "over" };
+            format!("{word}({})", policy.limits[test.limit].name)
+        }
         Pred::Not(inner) => format!("not {}", pred_text(policy, inner)),
         Pred::And(list) => join(list, " and "),
         Pred::Or(list) => join(list, " or "),

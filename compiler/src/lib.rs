@@ -5,6 +5,7 @@ pub mod check;
 pub mod fields;
 pub mod hir;
 pub mod hir_text;
+pub mod limits;
 pub mod lower;
 pub mod names;
 pub mod packet;

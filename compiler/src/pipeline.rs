@@ -9,6 +9,7 @@
 //! `Verified<Module>`, and the back end accepts nothing else.
 
 use crate::hir::{HookId, Policy};
+use crate::limits;
 use crate::lower;
 use crate::plan::plan;
 use crate::report;
@@ -134,15 +135,14 @@ pub fn emit(
 type Built = Vec<(manifest::Hook, Verified<Module>)>;
 
 fn build(policy: &Policy, sources: &Sources, options: Options) -> Result<Built, CompileError> {
-    policy
-        .hooks
-        .keys()
-        .map(|hook| {
-            let module = verified(lowered(policy, sources, hook, options))?;
-            let module = optimized(module, options.level, &mut |_, _| {})?;
-            Ok((hook_manifest(policy, sources, hook, options.shadow), module))
-        })
-        .collect()
+    let built = policy.hooks.keys().map(|hook| {
+        let module = verified(lowered(policy, sources, hook, options))?;
+        let module = optimized(module, options.level, &mut |_, _| {})?;
+        Ok((hook_manifest(policy, sources, hook, options.shadow), module))
+    });
+    let mut built: Built = built.collect::<Result<_, CompileError>>()?;
+    limits::place(built.iter_mut().map(|(hook, _)| hook));
+    Ok(built)
 }
 
 fn programs(built: &Built) -> Vec<Program<'_>> {
@@ -207,7 +207,7 @@ fn one_line(text: &str) -> String {
 
 fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool) -> manifest::Hook {
     let the_hook = &policy.hooks[hook];
-    let rules = report::rules(policy, hook)
+    let rules: Vec<manifest::Rule> = report::rules(policy, hook)
         .into_iter()
         .map(|row| {
             let at = quote(sources, row.rule(policy, hook).span);
@@ -222,6 +222,8 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
         })
         .collect();
     let counters = report::counters(policy, hook);
+    let counted = u32::try_from(rules.len() + counters.len()).unwrap_or(u32::MAX);
+    let limits = limits::of_hook(policy, hook, counted);
     let slots: Vec<u32> =
         report::samples(policy, hook).into_iter().filter_map(|n| u32::try_from(n).ok()).collect();
     manifest::Hook {
@@ -237,6 +239,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
             .into_iter()
             .map(|(id, rule)| manifest::Interface { name: policy.ifaces[id].clone(), rule })
             .collect(),
+        limits: limits.into_iter().map(|limit| limit.manifest).collect(),
     }
 }
 

@@ -23,6 +23,10 @@ const MAX_COST_A_RUN: usize = 24_000;
 /// does not notice.
 const COST_IN_LINE: usize = 1_600;
 
+/// Instructions of a bucket, roughly, and of a part of its key.
+const A_BUCKET: usize = 180;
+const A_KEY_PART: usize = 20;
+
 /// How a hook's rules are spread over functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -96,6 +100,7 @@ fn pred_cost(policy: &Policy, pred: &Pred) -> usize {
     match pred {
         Pred::Const(_) => 1,
         Pred::Atom(atom) => atom_cost(policy, atom),
+        Pred::Limit(test) => A_BUCKET + A_KEY_PART * policy.limits[test.limit].key.len(),
         Pred::Not(inner) => pred_cost(policy, inner),
         Pred::And(list) | Pred::Or(list) => list.iter().map(|p| pred_cost(policy, p)).sum(),
     }

@@ -3,6 +3,7 @@
 //! It reads the typed policy and the packet, rule by rule, and shares no code with the lowering; the other
 //! engines are held against it. It also tells what it looked at, for `explain`.
 
+mod buckets;
 mod dissect;
 mod dns;
 mod eval;
@@ -18,6 +19,7 @@ pub use trace::{Read, Step, Trace, Value};
 use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Steer};
 use crate::ranges::Ranges;
 use crate::report;
+use buckets::Buckets;
 use cranelift_entity::EntityRef;
 use eval::Question;
 use l4c_manifest::{Start, Verdict};
@@ -45,6 +47,7 @@ pub struct Reference<'p> {
     iface: Option<String>,
     /// How late it is.
     now_ns: u64,
+    buckets: Buckets,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -86,6 +89,7 @@ impl<'p> Reference<'p> {
             start,
             iface: None,
             now_ns: 0,
+            buckets: Buckets::default(),
             own,
             chains,
             default: &hook.default,
@@ -99,20 +103,24 @@ impl<'p> Reference<'p> {
         self.iface = iface.map(str::to_owned);
     }
 
+    /// Back to how it was at first, but for the interface: the time is 0, and nothing is kept.
+    pub fn reset(&mut self) {
+        self.now_ns = 0;
+        self.buckets = Buckets::default();
+    }
+
     /// From now on it is so late, in nanoseconds; 0 at first.
     pub fn set_time(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
     }
 
     /// Decides about `packet`, as the hook sees it.
-    #[must_use]
-    pub fn judge(&self, packet: &[u8]) -> Judgement {
+    pub fn judge(&mut self, packet: &[u8]) -> Judgement {
         self.run(packet, None).0
     }
 
     /// Decides about `packet` and tells how.
-    #[must_use]
-    pub fn trace(&self, packet: &[u8]) -> Trace {
+    pub fn trace(&mut self, packet: &[u8]) -> Trace {
         let (judgement, steps) = self.run(packet, Some(Vec::new()));
         let steps = steps.unwrap_or_default();
         let rule = self.rule(judgement.rule).name.clone();
@@ -127,15 +135,19 @@ impl<'p> Reference<'p> {
             .unwrap_or(self.default)
     }
 
-    fn run(&self, bytes: &[u8], steps: Option<Vec<Step>>) -> (Judgement, Option<Vec<Step>>) {
+    fn run(&mut self, bytes: &[u8], steps: Option<Vec<Step>>) -> (Judgement, Option<Vec<Step>>) {
         let packet = Dissected::new(bytes, self.start, self.dns_ports);
         let inner = packet.inner();
+        let mut buckets = std::mem::take(&mut self.buckets);
         let mut run = Run {
             question: Question {
                 policy: self.policy,
                 packet: &packet,
                 inner: inner.as_ref(),
                 iface: self.iface.as_deref(),
+                now_ns: self.now_ns,
+                bytes: bytes.len(),
+                buckets: &mut buckets,
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),
@@ -144,6 +156,7 @@ impl<'p> Reference<'p> {
         };
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
+        self.buckets = buckets;
         (Judgement { verdict, rule, matched, counted }, steps)
     }
 

@@ -4,7 +4,7 @@
 //! jump reaches too), chains in source order, and the hook's `default` last. An index into this list is what
 //! the evaluator returns, what counter slots are numbered by, and what the manifest lists.
 
-use crate::fields::{Ty, When};
+use crate::fields::{Place, Ty, When};
 use crate::hir::{
     AtomTest, ChainId, CounterId, Effect, Hook, HookId, IfaceId, Operand, Policy, Pred, Rule, Steer,
 };
@@ -103,7 +103,7 @@ pub fn ifaces(policy: &Policy, hook: HookId) -> Vec<(IfaceId, String)> {
 
 fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
     match pred {
-        Pred::Const(_) => {}
+        Pred::Const(_) | Pred::Limit(_) => {}
         Pred::Not(inner) => asked_ifaces(policy, inner, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|inner| asked_ifaces(policy, inner, out));
@@ -124,15 +124,19 @@ fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
 /// find none.
 #[must_use]
 pub fn asks_for_tags(policy: &Policy, hook: HookId) -> Vec<String> {
-    let asks = |line: &ReportRule| asks_for_tag(&line.rule(policy, hook).pred);
+    let asks = |line: &ReportRule| asks_for_tag(policy, &line.rule(policy, hook).pred);
     rules(policy, hook).into_iter().filter(asks).map(|line| line.name).collect()
 }
 
-fn asks_for_tag(pred: &Pred) -> bool {
+fn asks_for_tag(policy: &Policy, pred: &Pred) -> bool {
     match pred {
         Pred::Const(_) => false,
-        Pred::Not(inner) => asks_for_tag(inner),
-        Pred::And(list) | Pred::Or(list) => list.iter().any(asks_for_tag),
+        Pred::Limit(test) => policy.limits[test.limit].key.iter().any(|part| {
+            let tags = |place: &Place| matches!(place.when, When::Tag1 | When::Tag2);
+            !part.inner && part.field.places.iter().any(tags)
+        }),
+        Pred::Not(inner) => asks_for_tag(policy, inner),
+        Pred::And(list) | Pred::Or(list) => list.iter().any(|pred| asks_for_tag(policy, pred)),
         Pred::Atom(atom) => match &atom.operand {
             Operand::Bytes { .. } | Operand::Name | Operand::Window(_) => false,
             // Nobody takes tags out of frames inside a tunnel.

@@ -168,7 +168,7 @@ pub fn expectations(rules: &Rules, zoo: &[Packet]) -> String {
 fn of_hook(rules: &Rules, hook: HookId, zoo: &[Packet], out: &mut String) {
     let policy = &rules.policy;
     let shape = Shape::of_policy(policy, hook);
-    let reference = Reference::new(policy, hook);
+    let mut reference = Reference::new(policy, hook);
     let seen: Vec<(&str, Vec<u8>)> = zoo
         .iter()
         .filter_map(|p| seen_by(&shape, &p.bytes).map(|bytes| (p.name.as_str(), bytes)))

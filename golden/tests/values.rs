@@ -207,7 +207,7 @@ fn holds(pred: &str, packet: &str, zoo: &[Packet]) -> bool {
     let text = format!("hook xdp value {{\n    it: {pred} -> drop\n}}\n");
     let rules = bench::text(&text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
     let hook = rules.policy.hooks.keys().next().expect("there is one");
-    let reference = Reference::new(&rules.policy, hook);
+    let mut reference = Reference::new(&rules.policy, hook);
     let found = zoo.iter().find(|p| p.name == packet);
     let bytes = &found.unwrap_or_else(|| panic!("no packet is called {packet}")).bytes;
     let seen = &bytes[..bytes.len().min(HookKind::Xdp.max_visible_bytes())];

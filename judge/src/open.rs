@@ -162,6 +162,12 @@ struct ReferenceEngine<'p> {
     slots: BTreeMap<CounterId, usize>,
 }
 
+/// What limits count is not of the rules.
+fn shown(mut counters: Vec<Counter>, shape: &Shape) -> Vec<Counter> {
+    counters.truncate(shape.slots());
+    counters
+}
+
 fn failed(error: RunError) -> JudgeError {
     JudgeError::Engine(error.to_string())
 }
@@ -197,11 +203,11 @@ impl Engine for VmEngine {
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
         let before = self.vm.counters();
         let verdict = self.judge(packet)?;
-        opinion(&self.shape, verdict, &before, &self.vm.counters())
+        opinion(&self.shape, verdict, &before, &shown(self.vm.counters(), &self.shape))
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
-        Ok(self.vm.counters())
+        Ok(shown(self.vm.counters(), &self.shape))
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {
@@ -241,7 +247,7 @@ impl Engine for KernelEngine {
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
-        self.program.counters().map_err(failed)
+        Ok(shown(self.program.counters().map_err(failed)?, &self.shape))
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {
@@ -306,7 +312,7 @@ impl Engine for ReferenceEngine<'_> {
 
     fn reset(&mut self) -> Result<(), JudgeError> {
         self.counters.fill(Counter::default());
-        self.reference.set_time(0);
+        self.reference.reset();
         Ok(())
     }
 }

@@ -8,9 +8,15 @@
 //! only ever gains fields: readers ignore what they don't know.
 
 mod hook;
+mod limit;
 mod sample;
 
 pub use hook::{HookKind, Start, Verdict};
+pub use limit::{
+    Full, KeyForm, KeyPart, Limit, LimitClock, PARAMS_SECTION, Params, Rate, SET_KEYS_OFF,
+    SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, SPEED_SHIFT, Setting, Storage, Unfit, Unit, WAYS,
+    WORD_TAT_BITS, WORD_WAYS,
+};
 pub use sample::{MAX_SAMPLE_BYTES, SAMPLE_MAGIC, SampleHead, Samples};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +61,9 @@ pub struct Map {
     /// shape.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps: bool,
+    /// Its values begin with a `bpf_spin_lock`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -111,6 +120,9 @@ pub struct Hook {
     /// them into the section [`Hook::interface_section`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
+    /// Limits that its rules ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
 }
 
 /// An interface that a rule names.

@@ -81,6 +81,7 @@ mod tests {
             counters: Vec::new(),
             samples: None,
             interfaces: names.iter().map(interface).collect(),
+            limits: Vec::new(),
         }
     }
 

@@ -15,6 +15,8 @@ pub const JA: u8 = 0x05;
 pub const MOV64_REG: u8 = 0xbf;
 /// `dst = *(u64 *)(src + off)`.
 pub const LDX_DW: u8 = 0x79;
+/// `*(u64 *)(dst + off) = src`
+pub const STX_DW: u8 = 0x7b;
 
 /// `src` of a [`CALL`] that names a function of the same object (`BPF_PSEUDO_CALL`).
 pub const PSEUDO_CALL: u8 = 1;

@@ -123,6 +123,10 @@ impl Program {
     pub fn reset(&mut self) -> Result<(), RunError> {
         let reset = self.counters.reset(self.counter_map()?);
         reset.map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
+        for limit in &self.hook.limits {
+            let Some(map) = self.loaded.map(&limit.map) else { continue };
+            sys::zero_values(map).map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
+        }
         self.set_time(0)
     }
 

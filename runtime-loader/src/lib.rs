@@ -13,6 +13,7 @@ mod error;
 mod ifaces;
 mod insn;
 pub mod kernel;
+mod limits;
 pub mod net;
 mod object;
 pub mod policy;

@@ -3,7 +3,7 @@
 mod read;
 
 use crate::insn::Insn;
-use crate::{ObjectError, ifaces};
+use crate::{ObjectError, ifaces, limits};
 use l4c_manifest::{Hook, HookKind, Manifest};
 use std::collections::BTreeMap;
 
@@ -65,6 +65,7 @@ impl Object {
         for hook in &parts.manifest.hooks {
             ifaces::check(hook, &parts.rodata)?;
         }
+        limits::check(&parts.manifest, &parts.rodata)?;
         Ok(Self {
             elf: bytes.to_vec(),
             manifest: parts.manifest,

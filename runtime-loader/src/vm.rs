@@ -14,7 +14,7 @@ use crate::shown::{ethertype, shown};
 use crate::{Counter, LoadError, Object, RunError};
 use arena::Arena;
 pub(crate) use check::helper;
-use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind, TEST_CLOCK};
+use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind, PARAMS_SECTION, TEST_CLOCK};
 use link::Addresses;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 
@@ -36,6 +36,8 @@ pub struct Vm {
     ifaces: Option<u64>,
     /// Where the time lies, in an object made to be tested.
     test_clock: Option<u64>,
+    /// Where the parameters of limits lie, and what they are.
+    params: Option<(u64, Vec<u8>)>,
 }
 
 impl Vm {
@@ -68,8 +70,13 @@ impl Vm {
         let ifaces = ifaces.map(|(_, &at)| at);
         let clock = object.manifest().maps.iter().position(|map| map.name == TEST_CLOCK);
         let test_clock = clock.map(|index| machine.maps[index].start);
-        let mut vm = Self { hook: hook.clone(), machine, counters, ifaces, test_clock };
+        let tables = object.rodata().iter().zip(&rodata);
+        let params = tables.filter(|(table, _)| table.name == PARAMS_SECTION);
+        let params = params.map(|(_, &at)| (at, crate::limits::dry(object))).next();
+        let hook = hook.clone();
+        let mut vm = Self { hook, machine, counters, ifaces, test_clock, params };
         vm.arrive(None);
+        vm.reset();
         Ok(vm)
     }
 
@@ -132,6 +139,9 @@ impl Vm {
         for map in &self.machine.maps {
             let bytes = map.stride_bytes as usize * map.max_entries as usize;
             self.machine.arena.zero(map.start, bytes);
+        }
+        if let Some((at, bytes)) = &self.params {
+            self.machine.arena.write(*at, bytes);
         }
         self.set_time(0);
     }

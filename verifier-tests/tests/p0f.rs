@@ -119,7 +119,7 @@ fn packets_match_what_a_plain_reading_says() {
     let frames = frames(&signatures);
 
     let hook = rules.policy.hooks.keys().next().expect("one hook");
-    let reference = Reference::new(&rules.policy, hook);
+    let mut reference = Reference::new(&rules.policy, hook);
     let mut met: BTreeSet<usize> = BTreeSet::new();
     let mut wrong = Vec::new();
     for (name, frame) in &frames {

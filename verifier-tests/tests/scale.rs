@@ -63,7 +63,7 @@ fn five_thousand_rules_are_judged_right() {
     assert!(judged > 300, "{judged}");
     // That they agree says nothing if no rule is met.
     let hook = rules.policy.hooks.keys().next().expect("one hook");
-    let reference = l4c_compiler::reference::Reference::new(&rules.policy, hook);
+    let mut reference = l4c_compiler::reference::Reference::new(&rules.policy, hook);
     let met = frames.iter().filter(|p| reference.judge(&p.bytes).rule < 5000).count();
     assert!(met >= 50, "{met}");
 }

@@ -105,7 +105,7 @@ fn tcpdump_reads_the_same_inside() {
         let text = format!("hook xdp asks {{\n    {predicate} -> drop\n}}\n");
         let rules = bench::text(&text, HookKind::Xdp).unwrap_or_else(|e| panic!("{e}"));
         let hook = rules.policy.hooks.keys().next().expect("there is one");
-        let reference = l4c_compiler::reference::Reference::new(&rules.policy, hook);
+        let mut reference = l4c_compiler::reference::Reference::new(&rules.policy, hook);
         let mut both = 0;
         for (packet, printed) in zoo.iter().zip(&printed) {
             let (ours, theirs) =

@@ -89,6 +89,9 @@ const JMP32: u8 = 0x06;
 const LDX_MEM: u8 = 0x61;
 const ST_MEM: u8 = 0x62;
 const STX_MEM: u8 = 0x63;
+const ATOMIC_DW: u8 = 0xdb;
+/// `BPF_CMPXCHG`
+const CMPXCHG: i32 = 0xf1;
 const FROM_REG: u8 = 0x08;
 const END_TO_BE: u8 = 0xdc;
 const LD_DW: u8 = 0x18;
@@ -188,6 +191,9 @@ impl Encoder {
             }
             Op::Store { width, base, off, src: Src::Imm(imm) } => {
                 self.put(ST_MEM | width_code(*width), number(*base)?, 0, *off, *imm);
+            }
+            Op::CmpXchg { base, off, new, .. } => {
+                self.put(ATOMIC_DW, number(*base)?, number(*new)?, *off, CMPXCHG);
             }
             Op::Branch { wide, test, lhs, rhs, to } => {
                 self.bytes.branches += 1;

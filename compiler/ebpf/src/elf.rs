@@ -6,9 +6,11 @@ use crate::error::Error;
 use crate::link::{Linked, Prepared, Unit};
 use crate::mach::Symbol;
 use crate::table;
+use cranelift_entity::EntityRef;
 use l4c_ir::{LineData, Table};
 use l4c_manifest::{
-    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Manifest, Map, MapKind, SECTION, TEST_CLOCK, VERSION,
+    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Limit, Manifest, Map, MapKind, PARAMS_SECTION,
+    Params, SECTION, Storage, TEST_CLOCK, VERSION,
 };
 use object::write::{Object, Relocation, SectionId, Symbol as ElfSymbol, SymbolId, SymbolSection};
 use object::{
@@ -19,6 +21,8 @@ use std::collections::BTreeMap;
 
 const LICENSE: &[u8] = b"Dual MIT/GPL\0";
 const INSN_BYTES: u64 = 8;
+/// Of such an array the values begin where a page does, and so a cache line.
+const BPF_F_MMAPABLE: u32 = 0x400;
 
 /// Name and size in bytes of the context's type.
 const fn context_type(kind: HookKind) -> &'static str {
@@ -38,6 +42,7 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         max_entries: program.module.counters.max(1),
         flags: 0,
         keeps: false,
+        locked: false,
     });
     let samples = linked.programs.iter().filter_map(|program| program.hook.samples.as_ref());
     let samples = samples.map(|samples| Map {
@@ -48,6 +53,7 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         max_entries: 0,
         flags: 0,
         keeps: false,
+        locked: false,
     });
     let clock = Target::Symbol(Symbol::Clock);
     let mut relocs = linked.units.iter().flat_map(|unit| &unit.bytes.relocs);
@@ -60,9 +66,22 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         max_entries: 1,
         flags: 0,
         keeps: false,
+        locked: false,
     });
+    let limits = linked.programs.iter().flat_map(|program| &program.hook.limits);
+    let limits = limits.map(|limit| Map {
+        name: limit.map.clone(),
+        kind: MapKind::Array,
+        key_bytes: 4,
+        value_bytes: limit.set_bytes(),
+        max_entries: limit.sets(),
+        flags: BPF_F_MMAPABLE,
+        keeps: true,
+        locked: limit.storage == Storage::Lock,
+    });
+    let maps = counters.chain(samples).chain(clock).chain(limits).collect();
     let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
-    Manifest { version: VERSION, hooks, maps: counters.chain(samples).chain(clock).collect() }
+    Manifest { version: VERSION, hooks, maps }
 }
 
 /// The bytes of the object.
@@ -79,10 +98,13 @@ pub fn write(linked: &Linked<'_>, manifest: &Manifest) -> Result<Vec<u8>, Error>
         maps: BTreeMap::new(),
         tables: BTreeMap::new(),
         ifaces: BTreeMap::new(),
+        params: BTreeMap::new(),
+        lock: None,
     };
     let types = Types::new(&mut writer.btf);
     writer.functions();
     writer.maps(manifest, &types);
+    writer.params();
     writer.relocations()?;
     writer.data("license", LICENSE);
     writer.data(SECTION, &manifest.to_bytes());
@@ -120,6 +142,10 @@ struct Writer<'a> {
     tables: BTreeMap<String, (SymbolId, Vec<u8>)>,
     /// Tables of interfaces by program.
     ifaces: BTreeMap<usize, SymbolId>,
+    /// What the loader tells of limits, by the symbols of their tables.
+    params: BTreeMap<String, SymbolId>,
+    /// The type of locks.
+    lock: Option<TypeId>,
 }
 
 impl<'a> Writer<'a> {
@@ -191,23 +217,26 @@ impl<'a> Writer<'a> {
             };
             let (kind, entries) = (number(map.kind.number()), number(map.max_entries));
             let (key, value) = match map.kind {
-                // A number.
-                MapKind::Array if map.value_bytes == 8 => {
-                    let word = self.btf.ptr(types.u64);
-                    (("key", key), ("value", word))
+                MapKind::PercpuArray => (("key", key), ("value", value)),
+                MapKind::Array => {
+                    let value = self.array_value(map, types);
+                    (("key", key), ("value", self.btf.ptr(value)))
                 }
-                MapKind::Array | MapKind::PercpuArray => (("key", key), ("value", value)),
                 // What the values are is the kernel's own business, so that they have no type.
                 MapKind::PerfEventArray => {
                     (("key_size", number(map.key_bytes)), ("value_size", number(map.value_bytes)))
                 }
             };
-            let members = [
+            let mut members = vec![
                 ("type", kind, 8),
                 ("max_entries", entries, 8),
                 (key.0, key.1, 8),
                 (value.0, value.1, 8),
             ];
+            if map.flags != 0 {
+                let array = self.btf.array(types.int, types.u32, map.flags);
+                members.push(("map_flags", self.btf.ptr(array), 8));
+            }
             let bytes = 8 * members.len() as u32;
             let definition = self.btf.structure("", &members);
             let at = self.object.append_section_data(section, &vec![0; bytes as usize], 8);
@@ -219,6 +248,39 @@ impl<'a> Writer<'a> {
         }
         let bytes = vars.iter().map(|(_, _, bytes)| bytes).sum();
         self.btf.datasec(".maps", bytes, &vars);
+    }
+
+    /// The type of an array's values: 64-bit words, behind a lock where there is one.
+    fn array_value(&mut self, map: &Map, types: &Types) -> TypeId {
+        if !map.locked {
+            return self.btf.array(types.u64, types.u32, map.value_bytes / 8);
+        }
+        let lock = *self
+            .lock
+            .get_or_insert_with(|| self.btf.structure("bpf_spin_lock", &[("val", types.u32, 4)]));
+        let rest_bytes = map.value_bytes - 4;
+        let rest = self.btf.array(types.u32, types.u32, rest_bytes / 4);
+        self.btf.structure("l4c_set", &[("lock", lock, 4), ("rest", rest, rest_bytes)])
+    }
+
+    /// What the loader tells of limits, as it is where nobody does.
+    fn params(&mut self) {
+        let programs = &self.linked.programs;
+        let limits: Vec<&Limit> =
+            programs.iter().flat_map(|program| &program.hook.limits).collect();
+        if limits.is_empty() {
+            return;
+        }
+        let bytes: Vec<u8> = limits.iter().flat_map(|limit| limit.initial().to_bytes()).collect();
+        let section = self.section(PARAMS_SECTION, SectionKind::Data);
+        self.object.append_section_data(section, &bytes, INSN_BYTES);
+        for limit in limits {
+            let place = (limit.params_off_bytes.into(), Params::BYTES as u64);
+            let name = format!("{}_params", limit.map);
+            let symbol =
+                self.symbol(&name, section, place, SymbolKind::Data, SymbolScope::Compilation);
+            self.params.insert(limit.map.clone(), symbol);
+        }
     }
 
     /// The symbol of a table's data; programs that use the same table share it.
@@ -276,6 +338,12 @@ impl<'a> Writer<'a> {
                     }
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::Limit(limit)) => {
+                        (self.maps[&hook.limits[limit.index()].map], elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::Params(limit)) => {
+                        (self.params[&hook.limits[limit.index()].map], elf::R_BPF_64_64)
                     }
                     Target::Symbol(Symbol::Clock) => (self.maps[TEST_CLOCK], elf::R_BPF_64_64),
                     Target::Symbol(Symbol::Ifaces) => (self.ifaces(unit.program), elf::R_BPF_64_64),

@@ -15,7 +15,9 @@ const FRAME_UNIT_BYTES: u64 = 32;
 pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
     for program in &linked.programs {
         let samples = program.hook.samples.iter().map(|samples| &samples.map);
-        for name in [&program.hook.name, &program.hook.counter_map].into_iter().chain(samples) {
+        let limits = program.hook.limits.iter().map(|limit| &limit.map);
+        let maps = samples.chain(limits);
+        for name in [&program.hook.name, &program.hook.counter_map].into_iter().chain(maps) {
             check_one(Limit::NameBytes, name.len() as u64, || (name.clone(), None))?;
         }
     }

@@ -120,7 +120,7 @@ fn compile(
         let (code, stack_bytes) = if reject::is_made_here(function) {
             reject::code(kind)?
         } else {
-            regalloc::allocate(select::select(&program.module, func, kind)?)?
+            regalloc::allocate(select::select(&program.module, func, program.hook)?)?
         };
         check_reach(&code, &function.name, &program.module)?;
         let bytes = asm::encode(&code)?;
@@ -164,7 +164,9 @@ impl Names {
     fn new(programs: &[Program<'_>]) -> Self {
         let taken = programs.iter().flat_map(|p| [&p.hook.name, &p.hook.counter_map]);
         let samples = programs.iter().filter_map(|p| p.hook.samples.as_ref());
-        Self(taken.chain(samples.map(|samples| &samples.map)).cloned().collect())
+        let limits = programs.iter().flat_map(|p| p.hook.limits.iter().map(|limit| &limit.map));
+        let maps = samples.map(|samples| &samples.map).chain(limits);
+        Self(taken.chain(maps).cloned().collect())
     }
 
     /// `name` as an identifier (older kernels take no dots in functions' names), with a number if it is

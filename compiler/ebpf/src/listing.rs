@@ -2,6 +2,7 @@
 
 use crate::link::{Linked, Unit};
 use crate::mach::{Alu, Callee, Label, Op, Src, Symbol, Test};
+use cranelift_entity::EntityRef;
 use l4c_ir::{Module, Width};
 use l4c_manifest::TEST_CLOCK;
 use std::fmt::{self, Write as _};
@@ -51,6 +52,12 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             }
             Op::Address { dst, symbol: Symbol::Clock } => {
                 writeln!(out, "    {dst:?} = map {TEST_CLOCK} ll")?;
+            }
+            Op::Address { dst, symbol: Symbol::Limit(limit) } => {
+                writeln!(out, "    {dst:?} = map {} ll", hook.limits[limit.index()].map)?;
+            }
+            Op::Address { dst, symbol: Symbol::Params(limit) } => {
+                writeln!(out, "    {dst:?} = limit {} ll", hook.limits[limit.index()].name)?;
             }
             Op::Call { callee: Callee::Func(func), .. } => {
                 writeln!(out, "    call {}", linked.symbol(unit.program, *func))?;
@@ -126,6 +133,9 @@ impl fmt::Display for Text<'_> {
             }
             Op::Store { width, base, off, src } => {
                 write!(f, "*({} *)({base:?} {off:+}) = {src}", type_name(*width))
+            }
+            Op::CmpXchg { base, off, new, .. } => {
+                write!(f, "r0 = cmpxchg_64({base:?} {off:+}, r0, {new:?})")
             }
             Op::Branch { wide, test, lhs, rhs, to } => {
                 let (prefix, relation) = (prefix(*wide), relation(*test));

@@ -1,11 +1,11 @@
 //! The machine's instructions, as far as l4c uses them, over virtual or machine registers.
 //!
-//! Only what every engine runs alike is here: no atomics, nothing of instruction set v4, and no 64-bit
-//! comparison with a negative immediate (the userspace machine zero-extends those; see
+//! Only what every engine runs alike is here: one atomic (see [`Op::CmpXchg`]), nothing of instruction set v4, and
+//! no 64-bit comparison with a negative immediate (the userspace machine zero-extends those; see
 //! [`Op::Branch`]).
 
 use cranelift_entity::packed_option::PackedOption;
-use l4c_ir::{Func, Line, Table, Width};
+use l4c_ir::{Func, Limit, Line, Table, Width};
 use std::fmt;
 
 /// A register: machine registers r0 to r10, then virtual ones.
@@ -109,6 +109,10 @@ pub enum Symbol {
     Ifaces,
     /// The map that holds the time in a program that is tested.
     Clock,
+    /// The table of a limit.
+    Limit(Limit),
+    /// What the loader tells of a limit.
+    Params(Limit),
 }
 
 /// Kernel helpers (`include/uapi/linux/bpf.h`, `enum bpf_func_id`).
@@ -120,6 +124,10 @@ pub enum Helper {
     KtimeGetNs,
     /// `bpf_jiffies64`; the verifier puts a load of the kernel's counter in its place.
     Jiffies64,
+    /// `bpf_spin_lock`: until it is given up nothing may be called.
+    SpinLock,
+    /// `bpf_spin_unlock`
+    SpinUnlock,
     /// `bpf_get_prandom_u32`
     GetPrandomU32,
     /// `bpf_perf_event_output`; it copies bytes of the packet itself, of whatever length.
@@ -143,6 +151,8 @@ impl Helper {
             Self::MapLookup => 1,
             Self::KtimeGetNs => 5,
             Self::Jiffies64 => 118,
+            Self::SpinLock => 93,
+            Self::SpinUnlock => 94,
             Self::GetPrandomU32 => 7,
             Self::PerfEventOutput => 25,
             Self::SmpProcessorId => 8,
@@ -159,6 +169,8 @@ impl Helper {
             Self::MapLookup => "bpf_map_lookup_elem",
             Self::KtimeGetNs => "bpf_ktime_get_ns",
             Self::Jiffies64 => "bpf_jiffies64",
+            Self::SpinLock => "bpf_spin_lock",
+            Self::SpinUnlock => "bpf_spin_unlock",
             Self::GetPrandomU32 => "bpf_get_prandom_u32",
             Self::PerfEventOutput => "bpf_perf_event_output",
             Self::SmpProcessorId => "bpf_get_smp_processor_id",
@@ -223,6 +235,15 @@ pub enum Op {
         base: Reg,
         off: i16,
         src: Src,
+    },
+    /// If the 64-bit word at `base + off` is `expected`, `new` takes its place. `ret` is what was there. Whoever emits
+    /// it has read `expected` from there before: the userspace machine, which nobody interrupts, makes a store of it.
+    CmpXchg {
+        base: Reg,
+        off: i16,
+        expected: Reg,
+        new: Reg,
+        ret: Reg,
     },
     /// With `wide`, an immediate is never negative.
     Branch {
@@ -308,6 +329,12 @@ impl Op {
             Self::Store { base, src: s, .. } => {
                 f(base, Role::Use);
                 src(s, Role::Use, &mut f);
+            }
+            Self::CmpXchg { base, expected, new, ret, .. } => {
+                f(base, Role::Use);
+                f(new, Role::Use);
+                f(expected, Role::PlaceUse);
+                f(ret, Role::PlaceDef);
             }
             Self::Branch { lhs, rhs, .. } => {
                 f(lhs, Role::Use);

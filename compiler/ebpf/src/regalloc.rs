@@ -131,6 +131,11 @@ fn fixed(code: &mut Code) -> Vec<Taken> {
             let span = [(read_at(i) + 1, write_at(i))];
             taken[..DESTROYED].iter_mut().for_each(|t| t.take(&span));
         }
+        if let Op::CmpXchg { .. } = op
+            && let Some(result) = in_pool(Reg::R0)
+        {
+            taken[result].take(&[(read_at(i), write_at(i))]);
+        }
         // Parameters stay where they came in until the function's first moves.
         if let Op::Moves { moves, .. } = op {
             for (_, src) in moves {
@@ -173,6 +178,7 @@ fn hints(code: &Code) -> Vec<Vec<Reg>> {
                 }
                 ret.iter().for_each(|&ret| pair(ret, Reg::R0));
             }
+            Op::CmpXchg { ret, .. } => pair(*ret, Reg::R0),
             _ => {}
         }
     }

@@ -12,8 +12,10 @@ mod layout;
 mod member;
 mod range;
 mod sample;
+mod spend;
 mod stubs;
 mod window;
+mod word;
 
 use crate::error::Error;
 use crate::mach::{Alu, Arg, Callee, Code, Label, Op, Reg, Src, Test};
@@ -23,15 +25,16 @@ use l4c_ir::analysis::{Cfg, KnownBits, UseCounts, known_bits};
 use l4c_ir::{
     BinOp, Block, BlockCall, Cond, Func, Function, InstData, Line, Module, Term, Value, ValueDef,
 };
-use l4c_manifest::HookKind;
+use l4c_manifest::{Hook, HookKind};
 use stubs::Stubs;
 use window::Windows;
 
-/// Machine code for `func` at a hook of `kind`.
+/// Machine code for `func` of a hook.
 ///
 /// # Errors
 /// When the guards of a hook that must copy want more bytes than the frame has.
-pub fn select(module: &Module, func: Func, kind: HookKind) -> Result<Code, Error> {
+pub fn select(module: &Module, func: Func, hook: &Hook) -> Result<Code, Error> {
+    let kind = hook.kind;
     let func = &module.funcs[func];
     let order = layout::order(func);
     let windows = match kind {
@@ -40,6 +43,7 @@ pub fn select(module: &Module, func: Func, kind: HookKind) -> Result<Code, Error
     };
     let mut select = Select {
         module,
+        hook,
         func,
         kind,
         bits: known_bits(func, &Cfg::new(func)),
@@ -72,6 +76,7 @@ pub fn select(module: &Module, func: Func, kind: HookKind) -> Result<Code, Error
 
 struct Select<'a> {
     module: &'a Module,
+    hook: &'a Hook,
     func: &'a Function,
     kind: HookKind,
     bits: SecondaryMap<Value, KnownBits>,
@@ -308,6 +313,10 @@ impl Select<'_> {
             (InstData::Random, Some(v)) => {
                 let dst = self.home(v);
                 self.random(dst);
+            }
+            (InstData::Spend { limit, key, units, time }, Some(v)) => {
+                let dst = self.home(v);
+                self.spend(dst, *limit, key, *units, *time);
             }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];

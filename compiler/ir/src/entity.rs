@@ -27,6 +27,11 @@ entity_impl!(Func, "fn");
 pub struct Table(u32);
 entity_impl!(Table, "table");
 
+/// A limit of a module.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Limit(u32);
+entity_impl!(Limit, "limit");
+
 /// A line of the user's source, by its place in [`Module::lines`](crate::Module::lines).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Line(u32);

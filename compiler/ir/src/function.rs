@@ -1,7 +1,8 @@
 //! Modules, functions, and the builder that fills them.
 
 use crate::{
-    BinOp, Block, BlockCall, Cond, Env, Func, Inst, InstData, Line, Table, Term, Type, Value, Width,
+    BinOp, Block, BlockCall, Cond, Env, Func, Inst, InstData, Limit, Line, Table, Term, Type,
+    Value, Width,
 };
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{PrimaryMap, SecondaryMap};
@@ -22,8 +23,19 @@ pub struct Module {
     pub counters: u32,
     /// Number of slots in the table of interfaces.
     pub ifaces: u32,
+    /// Limits.
+    pub limits: PrimaryMap<Limit, LimitData>,
     /// Where the time comes from.
     pub clock: Clock,
+}
+
+/// A limit as far as the IR knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitData {
+    /// Name, unique in the module: letters, digits and `_`.
+    pub name: String,
+    /// Numbers that a key has.
+    pub key_words: usize,
 }
 
 /// Where a program takes the time from.
@@ -301,6 +313,11 @@ impl<'f> Builder<'f> {
     /// Hands the packet's first bytes to whoever listens.
     pub fn sample(&mut self, slot: Value, packet_bytes: Value, kept_bytes: Value) {
         self.inst(InstData::Sample { slot, packet_bytes, kept_bytes });
+    }
+
+    /// Takes a token out of the key's bucket; see [`InstData::Spend`].
+    pub fn spend(&mut self, limit: Limit, key: Vec<Value>, units: Value, time: Value) -> Value {
+        self.value(InstData::Spend { limit, key, units, time })
     }
 
     /// Calls a function.

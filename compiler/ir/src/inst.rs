@@ -1,6 +1,6 @@
 //! Opcodes. All numbers are 64 bits wide; a pointer comes from a guard and from nowhere else.
 
-use crate::{Block, Func, Table, Value};
+use crate::{Block, Func, Limit, Table, Value};
 
 /// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,6 +111,9 @@ pub enum InstData {
     /// counter slot of the rule that wants it. `kept_bytes` is at most the packet's length. Has an effect, no
     /// result.
     Sample { slot: Value, packet_bytes: Value, kept_bytes: Value },
+    /// Takes `units` tokens out of the bucket that the key has in the limit, if so many are left. `time` is what
+    /// the limit's clock shows. Gives one of [`Spent`]. Has an effect.
+    Spend { limit: Limit, key: Vec<Value>, units: Value, time: Value },
     /// Calls a function with the packet and these numbers. Has the callee's effects; nothing is read of the
     /// packet behind a call of one that moves it.
     Call { func: Func, args: Vec<Value> },
@@ -124,6 +127,22 @@ pub enum InstData {
     /// header, protocol, family (4 or 6). Moves the packet. A function that holds it holds nothing else: it
     /// takes these numbers and returns that code.
     Reject { args: [Value; 4] },
+}
+
+/// What became of a token.
+pub struct Spent;
+
+impl Spent {
+    /// It was there, and is spent.
+    pub const YES: u64 = 0;
+    /// It was not there.
+    pub const OVER: u64 = 1;
+    /// There is no bucket to be had, which counts as if it were empty.
+    pub const OVER_FULL: u64 = 2;
+    /// There is no bucket to be had, which does not matter.
+    pub const PASS_FULL: u64 = 3;
+    /// It was there, in a bucket that another key lost.
+    pub const EVICTED: u64 = 4;
 }
 
 /// A block and what its parameters get.
@@ -254,6 +273,9 @@ impl InstData {
             Self::Sample { slot, packet_bytes, kept_bytes } => {
                 [*slot, *packet_bytes, *kept_bytes].into_iter().for_each(f);
             }
+            Self::Spend { key, units, time, .. } => {
+                key.iter().chain([units, time]).copied().for_each(f);
+            }
             Self::Call { args, .. } => args.iter().copied().for_each(f),
             Self::Redirect { iface } => f(*iface),
             Self::Reject { args } => args.iter().copied().for_each(f),
@@ -271,6 +293,9 @@ impl InstData {
             Self::Count { slot, bytes } => [slot, bytes].into_iter().for_each(|v| *v = f(*v)),
             Self::Sample { slot, packet_bytes, kept_bytes } => {
                 [slot, packet_bytes, kept_bytes].into_iter().for_each(|v| *v = f(*v));
+            }
+            Self::Spend { key, units, time, .. } => {
+                key.iter_mut().chain([units, time]).for_each(|v| *v = f(*v));
             }
             Self::Call { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Redirect { iface } => *iface = f(*iface),
@@ -293,6 +318,7 @@ impl InstData {
             Self::Count { .. }
             | Self::Random
             | Self::Sample { .. }
+            | Self::Spend { .. }
             | Self::Call { .. }
             | Self::Redirect { .. }
             | Self::Reject { .. } => true,
@@ -318,6 +344,7 @@ impl InstData {
             | Self::Count { .. }
             | Self::Random
             | Self::Sample { .. }
+            | Self::Spend { .. }
             | Self::Call { .. }
             | Self::IfaceSlot(_)
             | Self::Redirect { .. } => false,

@@ -6,8 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Block, BlockCall, Env, Func, Function, InstData, Module, TableData, Term, Value};
+use crate::{
+    Block, BlockCall, Env, Func, Function, InstData, Limit, Module, Spent, TableData, Term, Value,
+};
 use cranelift_entity::SecondaryMap;
+use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
 /// Calls within calls; the kernel allows far fewer.
@@ -15,6 +18,9 @@ const MAX_DEPTH: u32 = 128;
 
 /// Where chance begins.
 const SEED: u64 = 1;
+
+/// Tokens in a bucket; they do not come back.
+const BURST: u64 = 2;
 
 /// A packet longer than this is seen cut: offsets are 16-bit numbers everywhere.
 const MAX_VISIBLE_BYTES: usize = 0xffff;
@@ -78,7 +84,8 @@ pub fn run_func(
     counters: &mut [(u64, u64)],
 ) -> Result<u64, InterpError> {
     let packet = &packet[..packet.len().min(MAX_VISIBLE_BYTES)];
-    let mut machine = Machine { module, packet, counters, depth: 0, chance: SEED };
+    let mut machine =
+        Machine { module, packet, counters, depth: 0, chance: SEED, buckets: HashMap::new() };
     machine.call(func, args)
 }
 
@@ -89,6 +96,8 @@ struct Machine<'a> {
     depth: u32,
     /// What the next random number is made of.
     chance: u64,
+    /// Tokens spent.
+    buckets: HashMap<(Limit, Vec<u64>), u64>,
 }
 
 /// The values of one call. A pointer is the packet offset it points at.
@@ -227,6 +236,12 @@ impl Machine<'_> {
                 0
             }
             InstData::Random => self.random(),
+            InstData::Spend { limit, key, .. } => {
+                let key = (*limit, frame.get_all(key)?);
+                let spent = self.buckets.entry(key).or_insert(0);
+                *spent += 1;
+                if *spent > BURST { Spent::OVER } else { Spent::YES }
+            }
             // Nobody listens.
             InstData::Sample { .. } => 0,
             InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,

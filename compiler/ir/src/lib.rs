@@ -17,10 +17,11 @@ pub mod passes;
 mod text;
 mod verify;
 
-pub use entity::{Block, Func, Inst, Line, Table, Value};
+pub use entity::{Block, Func, Inst, Limit, Line, Table, Value};
 pub use function::{
-    BlockData, Builder, Clock, Function, LineData, Module, TableData, ValueData, ValueDef,
+    BlockData, Builder, Clock, Function, LimitData, LineData, Module, TableData, ValueData,
+    ValueDef,
 };
-pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Term, Type, Width};
+pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Spent, Term, Type, Width};
 pub use parse::{ParseError, parse};
 pub use verify::{MAX_PARAMS, Verified, VerifyError, verify};

@@ -9,7 +9,7 @@ mod lexer;
 #[cfg(test)]
 mod tests;
 
-use crate::{Func, InstData, LineData, Module, TableData};
+use crate::{Func, InstData, LimitData, LineData, Module, TableData};
 use cranelift_entity::EntityRef;
 use lexer::Tok;
 use std::collections::HashMap;
@@ -52,6 +52,7 @@ pub fn parse(text: &str) -> Result<Module, ParseError> {
         callees: Vec::new(),
         callee_index: HashMap::new(),
         tables: HashMap::new(),
+        limits: HashMap::new(),
     };
     parser.module()?;
     Ok(parser.module)
@@ -67,6 +68,7 @@ struct Parser<'a> {
     callees: Vec<(&'a str, u32)>,
     callee_index: HashMap<&'a str, Func>,
     tables: HashMap<&'a str, crate::Table>,
+    limits: HashMap<&'a str, crate::Limit>,
 }
 
 impl<'a> Parser<'a> {
@@ -168,6 +170,7 @@ impl<'a> Parser<'a> {
             match self.peek() {
                 Tok::End => break,
                 Tok::Word("table") => self.table()?,
+                Tok::Word("limit") => self.limit()?,
                 Tok::Word("counters") => {
                     self.next();
                     self.module.counters = self.number()?;
@@ -195,8 +198,9 @@ impl<'a> Parser<'a> {
                 }
                 Tok::Word(word) if word.starts_with("line") => self.source_line()?,
                 Tok::Word(_) | Tok::Text(_) | Tok::Sign(_) | Tok::Arrow => {
-                    return self
-                        .wanted("`table`, `lineN`, `counters`, `ifaces`, `entry` or `function`");
+                    return self.wanted(
+                        "`table`, `limit`, `lineN`, `counters`, `ifaces`, `entry` or `function`",
+                    );
                 }
             }
         }
@@ -239,6 +243,18 @@ impl<'a> Parser<'a> {
         let table = self.module.tables.push(TableData { name: name.to_owned(), wide, ranges });
         if self.tables.insert(name, table).is_some() {
             return self.error(format!("two tables `{name}`"));
+        }
+        Ok(())
+    }
+
+    /// `limit NAME WORDS`
+    fn limit(&mut self) -> Result<(), ParseError> {
+        self.next();
+        let name = self.word("a limit's name")?;
+        let data = LimitData { name: name.to_owned(), key_words: self.number()? };
+        let limit = self.module.limits.push(data);
+        if self.limits.insert(name, limit).is_some() {
+            return self.error(format!("two limits `{name}`"));
         }
         Ok(())
     }

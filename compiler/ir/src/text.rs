@@ -6,7 +6,7 @@
 //! with `?`.
 
 use crate::{
-    BinOp, Block, BlockCall, Cond, Env, Func, Function, Inst, InstData, Line, Module, Table,
+    BinOp, Block, BlockCall, Cond, Env, Func, Function, Inst, InstData, Limit, Line, Module, Table,
     TableData, Term, Value,
 };
 use cranelift_entity::SecondaryMap;
@@ -114,6 +114,13 @@ impl<'a> FuncText<'a> {
         }
     }
 
+    fn limit(&self, limit: Limit) -> String {
+        match self.module.and_then(|m| m.limits.get(limit)) {
+            Some(limit) => limit.name.clone(),
+            None => format!("limit?{}", limit.as_u32()),
+        }
+    }
+
     /// An instruction without its `@line`.
     pub(crate) fn inst(&self, inst: Inst) -> String {
         let Some(data) = self.func.insts.get(inst) else {
@@ -135,6 +142,10 @@ impl<'a> FuncText<'a> {
             InstData::Random => "random".to_owned(),
             InstData::Sample { slot, packet_bytes, kept_bytes } => {
                 format!("sample {}, {}, {}", v(slot), v(packet_bytes), v(kept_bytes))
+            }
+            InstData::Spend { limit, key, units, time } => {
+                let (limit, key) = (self.limit(*limit), self.names.list(key));
+                format!("spend {limit}, {}, {}, ({key})", v(units), v(time))
             }
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
@@ -235,6 +246,9 @@ impl Display for Module {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for table in self.tables.values() {
             writeln!(f, "{table}")?;
+        }
+        for limit in self.limits.values() {
+            writeln!(f, "limit {} {}", limit.name, limit.key_words)?;
         }
         for (key, line) in &self.lines {
             let (file, text) = (quoted(&line.file), quoted(&line.text));

@@ -2,11 +2,13 @@
 //!
 //! Messages are one sentence in the user's words; the help says what to write instead.
 
+mod limits;
 mod p0f;
 mod share;
 mod text;
 mod values;
 
+pub(crate) use limits::*;
 pub(crate) use p0f::*;
 pub(crate) use share::*;
 pub(crate) use text::*;
@@ -75,6 +77,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0313", "an expectation that cannot be"),
     ("E0314", "an action that the hook does not have"),
     ("E0320", "a share of packets that cannot be"),
+    ("E0330", "a limit that cannot be"),
+    ("E0331", "a key that cannot be"),
     ("E0390", "more errors than are shown"),
     ("E0900", "not supported yet"),
     ("W0101", "host bits in a prefix"),
@@ -84,6 +88,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("W0105", "a drop by a very short prefix"),
     ("W0106", "a rule that can never match"),
     ("W0107", "ARP or neighbour discovery is taken away"),
+    ("W0108", "a limit that does not do what it seems to"),
+    ("W0109", "a limit that is asked too early"),
     ("W0190", "more warnings than are shown"),
 ];
 

@@ -310,8 +310,8 @@ impl<'a> Checker<'a> {
         params: Params<'_>,
         depth: usize,
     ) -> Option<Pred> {
-        if unsupported::CALLS.contains(&name.node.as_str()) {
-            return self.diags.none(unsupported::at(name.span, &format!("`{}`", name.node)));
+        if let word @ ("over" | "under") = name.node.as_str() {
+            return self.limit_test(name, word == "under", args, span);
         }
         let Some(symbol) = self.values.names.find(&name.node) else {
             let like = self.values.names.like(&name.node, Sort::Match, &self.diags);
@@ -346,6 +346,6 @@ fn negated(pred: Pred) -> Pred {
     match pred {
         Pred::Const(value) => Pred::Const(!value),
         Pred::Not(inner) => *inner,
-        Pred::Atom(_) | Pred::And(_) | Pred::Or(_) => Pred::Not(Box::new(pred)),
+        Pred::Atom(_) | Pred::Limit(_) | Pred::And(_) | Pred::Or(_) => Pred::Not(Box::new(pred)),
     }
 }

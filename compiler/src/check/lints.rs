@@ -1,5 +1,6 @@
 //! Warnings about a policy that means something, if perhaps not what was meant.
 
+mod limit;
 mod link;
 
 use super::names::Sort;
@@ -20,6 +21,7 @@ impl Checker<'_> {
         self.lint_reach();
         self.lint_wide_drops();
         self.lint_link();
+        self.lint_early_limits();
     }
 
     /// Names that nobody uses. A file of names for others to include has no hook, and may hold spare ones;
@@ -42,7 +44,8 @@ impl Checker<'_> {
                     Sort::Set => "set",
                     Sort::Match => "match",
                     Sort::Chain => "chain",
-                    Sort::Limit | Sort::Hook => return,
+                    Sort::Limit => "limit",
+                    Sort::Conns | Sort::Hook => return,
                 };
                 out.push((name.span, word, name.node.clone()));
             }
@@ -55,6 +58,8 @@ impl Checker<'_> {
         matches.for_each(|m| add(Sort::Match, m.name));
         let chains = names.chains.iter().zip(reached).filter(|(_, reached)| !reached);
         chains.for_each(|(c, _)| add(Sort::Chain, c.name));
+        let limits = names.limits.iter().filter(|limit| unused(&limit.name));
+        limits.for_each(|limit| add(Sort::Limit, &limit.name));
         for (span, sort, name) in out {
             self.diags.push(errors::unused(span, sort, &name));
         }
@@ -120,7 +125,7 @@ fn unreached(rules: &[Rule]) -> Option<(Span, usize, Span)> {
 /// The sets whose elements make a predicate true.
 fn asked_sets(pred: &Pred, positive: bool, out: &mut Vec<SetId>) {
     match pred {
-        Pred::Const(_) => {}
+        Pred::Const(_) | Pred::Limit(_) => {}
         Pred::Not(inner) => asked_sets(inner, !positive, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|p| asked_sets(p, positive, out));

@@ -5,7 +5,7 @@ use super::words::is_name;
 use super::{errors, unsupported};
 use crate::fields::{FIELDS, INNER};
 use l4c_grammar::{
-    Expr, File, HookDecl, Item, ItemKind, Name, Rule, S, SetDecl, Span, TestDecl, Value,
+    Expr, File, HookDecl, Item, ItemKind, LimitDecl, Name, Rule, S, SetDecl, Span, TestDecl, Value,
 };
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -24,8 +24,10 @@ pub(crate) enum Sort {
     Let,
     /// `set`
     Set,
-    /// `limit`, `conns`
+    /// `limit`
     Limit,
+    /// `conns`
+    Conns,
     /// `match`
     Match,
     /// `chain`
@@ -41,6 +43,7 @@ impl Sort {
             Self::Let => "a constant",
             Self::Set => "a set",
             Self::Limit => "a limit",
+            Self::Conns => "a limit on flows",
             Self::Match => "a match",
             Self::Chain => "a chain",
             Self::Hook => "a hook",
@@ -92,6 +95,7 @@ pub(crate) struct Names<'a> {
     pub lets: Vec<LetItem<'a>>,
     pub sets: Vec<&'a SetDecl>,
     pub matches: Vec<MatchItem<'a>>,
+    pub limits: Vec<&'a LimitDecl>,
     pub chains: Vec<ChainItem<'a>>,
     pub hooks: Vec<&'a HookDecl>,
     pub tests: Vec<&'a TestDecl>,
@@ -123,11 +127,11 @@ impl<'a> Names<'a> {
                 self.sets.push(set);
             }
             ItemKind::Limit(limit) => {
-                self.define(&limit.name, Sort::Limit, 0, diags);
-                diags.push(unsupported::at(limit.name.span, "`limit`"));
+                self.define(&limit.name, Sort::Limit, self.limits.len(), diags);
+                self.limits.push(limit);
             }
             ItemKind::Conns(conns) => {
-                self.define(&conns.name, Sort::Limit, 0, diags);
+                self.define(&conns.name, Sort::Conns, 0, diags);
                 diags.push(unsupported::at(conns.name.span, "`conns`"));
             }
             ItemKind::Match { name, params, body } => {
@@ -192,7 +196,8 @@ impl<'a> Names<'a> {
             Sort::Match => nearest(name, self.matches.iter().map(|m| of(&m.name)), diags),
             Sort::Chain => nearest(name, self.chains.iter().map(|c| of(&c.name)), diags),
             Sort::Hook => nearest(name, self.hooks.iter().map(|h| of(&&h.name)), diags),
-            Sort::Limit => None,
+            Sort::Limit => nearest(name, self.limits.iter().map(|l| of(&&l.name)), diags),
+            Sort::Conns => None,
         };
         found.map(str::to_owned)
     }

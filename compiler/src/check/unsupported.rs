@@ -12,9 +12,6 @@ pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"]
 /// Properties of sets that are not there yet.
 pub(crate) const SET_PROPS: &[&str] = &["dynamic", "timeout"];
 
-/// Predicates in form of a call that are not there yet.
-pub(crate) const CALLS: &[&str] = &["over", "under"];
-
 /// The error for `what` (in words, or quoted as code) at its place.
 pub(crate) fn at(span: Span, what: &str) -> Diag {
     errors::not_supported(span, what)

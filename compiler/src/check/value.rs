@@ -23,8 +23,8 @@ pub(crate) enum Val {
     Duration(u64),
     /// `N/M`, whatever the numbers.
     Ratio { part: u64, whole: u64 },
-    /// Something that no field is compared with (a rate), in the user's words.
-    Other(&'static str),
+    /// `N/s`: so many in so many nanoseconds.
+    Rate { amount: u64, per_ns: u64 },
     /// An IPv4 address.
     Addr4(u32),
     /// An IPv6 address.
@@ -75,7 +75,7 @@ impl Val {
             Self::Number(_) => "a number",
             Self::Duration(_) => "a duration",
             Self::Ratio { .. } => "a ratio",
-            Self::Other(words) => words,
+            Self::Rate { .. } => "a rate",
             Self::Addr4(_) => "an IPv4 address",
             Self::Addr6(_) => "an IPv6 address",
             Self::Prefix4 { .. } => "an IPv4 prefix",
@@ -255,7 +255,7 @@ impl<'a> Values<'a> {
                 diags.push(errors::set_without_at(span, word));
                 Val::Error
             }
-            Sort::Limit | Sort::Match | Sort::Chain | Sort::Hook => {
+            Sort::Limit | Sort::Conns | Sort::Match | Sort::Chain | Sort::Hook => {
                 diags.push(errors::wrong_sort(span, word, symbol, "a value"));
                 Val::Error
             }

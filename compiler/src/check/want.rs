@@ -192,7 +192,7 @@ impl Want {
             Val::Number(_)
             | Val::Duration(_)
             | Val::Ratio { .. }
-            | Val::Other(_)
+            | Val::Rate { .. }
             | Val::Addr4(_)
             | Val::Addr6(_)
             | Val::Prefix4 { .. }

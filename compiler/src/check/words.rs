@@ -155,8 +155,8 @@ fn with_slash(left: &str, right: &str) -> Result<Val, Problem> {
     if digits(left) || part.is_some() {
         return if digits(right) {
             ratio(left, right)
-        } else if matches!(right, "s" | "m" | "h" | "d") {
-            Ok(Val::Other("a rate"))
+        } else if let (Ok(Val::Number(amount)), Some(per_ns)) = (number(left), per_ns(right)) {
+            Ok(Val::Rate { amount, per_ns })
         } else {
             Err(Problem::Nothing)
         };
@@ -175,6 +175,11 @@ fn with_slash(left: &str, right: &str) -> Result<Val, Problem> {
         IpAddr::V4(address) => Val::Prefix4 { address: address.into(), len },
         IpAddr::V6(address) => Val::Prefix6 { address: address.into(), len },
     })
+}
+
+/// Nanoseconds of what stands behind the `/` of a rate.
+pub(crate) fn per_ns(word: &str) -> Option<u64> {
+    DURATIONS.iter().find(|(unit, _)| *unit == word && word != "ms").map(|&(_, ns)| ns)
 }
 
 /// Both numbers of a ratio; how they go together is for whoever asked for one.

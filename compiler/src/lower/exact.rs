@@ -32,7 +32,9 @@ fn flat<'p>(list: &'p [Pred], out: &mut Vec<&'p Pred>) {
         match pred {
             Pred::And(inner) => flat(inner, out),
             Pred::Or(one) if one.len() == 1 => flat(one, out),
-            Pred::Const(_) | Pred::Atom(_) | Pred::Not(_) | Pred::Or(_) => out.push(pred),
+            Pred::Const(_) | Pred::Atom(_) | Pred::Limit(_) | Pred::Not(_) | Pred::Or(_) => {
+                out.push(pred);
+            }
         }
     }
 }
@@ -132,6 +134,9 @@ impl FuncBuilder<'_, '_> {
     pub(super) fn exact_parts<'p>(&mut self, list: &'p [Pred], no: Block) -> Vec<&'p Pred> {
         let mut all = Vec::new();
         flat(list, &mut all);
+        // What stands behind something that keeps state is not asked before it.
+        let state = all.iter().position(|pred| pred.keeps_state()).unwrap_or(all.len());
+        let behind = all.split_off(state);
         for layer in [Layer::L3, Layer::L4] {
             let parts: Vec<(usize, Exact<'p>)> = all
                 .iter()
@@ -146,6 +151,7 @@ impl FuncBuilder<'_, '_> {
                 !taken.contains(&(at - 1))
             });
         }
+        all.extend(behind);
         all
     }
 

@@ -28,6 +28,7 @@ mod exact;
 mod glob;
 mod layout;
 mod lens;
+mod limit;
 mod member;
 mod name;
 mod needs;
@@ -42,17 +43,22 @@ mod tunnel;
 mod value;
 mod walk;
 
-use crate::hir::{ChainId, CounterId, Glob, Hook, HookId, IfaceId, Pattern, Policy, Steer};
+use crate::hir::{
+    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, Pattern, Policy, Steer,
+};
+use crate::limits;
 use crate::plan::Plan;
 use crate::report;
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
 use l4c_ir::{
-    BinOp, Block, Builder, Clock, Cond, Env, Func, Function, Line, LineData, Module, Value,
+    BinOp, Block, Builder, Clock, Cond, Env, Func, Function, LimitData, Line, LineData, Module,
+    Value,
 };
 use l4c_manifest::{HookKind, Verdict};
 use layout::{L3_MASK, L3_SHIFT};
 use lens::PKT_LEN_MASK;
+use limit::NamedLimit;
 use needs::Needs;
 use search::inlined;
 use std::collections::HashMap;
@@ -71,8 +77,8 @@ pub type Quote<'a> = &'a dyn Fn(Span) -> LineData;
 pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Quote<'_>) -> Module {
     let report = report::rules(policy, hook);
     let counters = report::counters(policy, hook);
-    let needs = Needs::of(report.iter().map(|line| line.rule(policy, hook)));
-    let inside = Needs::inside(report.iter().map(|line| line.rule(policy, hook)));
+    let needs = Needs::of(policy, report.iter().map(|line| line.rule(policy, hook)));
+    let inside = Needs::inside(policy, report.iter().map(|line| line.rule(policy, hook)));
     let mut lines = PrimaryMap::new();
     let mut rules = HashMap::new();
     for (slot, row) in report.iter().enumerate() {
@@ -81,6 +87,15 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
     }
     let ifaces = report::ifaces(policy, hook);
     let slots = ifaces.iter().zip(1u32..).map(|((iface, _), slot)| (*iface, slot)).collect();
+    let counted = report.len() + counters.len();
+    let counted = u32::try_from(counted).expect("at most a million rules");
+    let mut limits = PrimaryMap::new();
+    let mut named_limits = HashMap::new();
+    for limit in limits::of_hook(policy, hook, counted) {
+        let (name, key_words) = (limit.manifest.map.clone(), limit.manifest.key_words());
+        let ir = limits.push(LimitData { name, key_words });
+        named_limits.insert(limit.id, NamedLimit { ir, limit });
+    }
     let named = counters.iter().enumerate().map(|(i, &c)| (c, (report.len() + i) as u64)).collect();
     let mut lowering = Lowering {
         policy,
@@ -95,6 +110,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             chains: HashMap::new(),
             sampler: None,
             ifaces: slots,
+            limits: named_limits,
             shadow,
         },
     };
@@ -104,11 +120,13 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         entry: entry.into(),
         tables: lowering.made.tables.finish(),
         lines,
-        counters: u32::try_from(report.len() + counters.len()).expect("at most a million rules"),
+        // Each limit counts in two slots.
+        counters: counted + 2 * limits.len() as u32,
         ifaces: match u32::try_from(ifaces.len()).expect("the checker takes a few thousand") {
             0 => 0,
             named => 1 + named,
         },
+        limits,
         clock: Clock::Kernel,
     }
 }
@@ -174,6 +192,8 @@ struct Names {
     sampler: Option<Func>,
     /// Slots in the table of interfaces; slot 0 is the number of no interface.
     ifaces: HashMap<IfaceId, u32>,
+    /// Limits.
+    limits: HashMap<LimitId, NamedLimit>,
     /// No verdict is given: nothing is done that only a verdict makes good.
     shadow: bool,
 }

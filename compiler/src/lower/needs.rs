@@ -1,7 +1,7 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
 use crate::fields::{At, Base, Field, Info, When};
-use crate::hir::{Atom, Layer, Operand, Pred, Rule, Steer};
+use crate::hir::{Atom, Layer, Operand, Policy, Pred, Rule, Steer};
 use l4c_manifest::Verdict;
 
 /// What the header reader must find out.
@@ -29,10 +29,10 @@ pub struct Needs {
 
 impl Needs {
     /// What these rules need.
-    pub fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
+    pub fn of<'r>(policy: &Policy, rules: impl Iterator<Item = &'r Rule>) -> Self {
         let mut needs = Self::default();
         for rule in rules {
-            needs.add_pred(&rule.pred, false);
+            needs.add_pred(policy, &rule.pred, false);
             if rule.steer == Some(Steer::Verdict(Verdict::Reject)) && !rule.shadow {
                 (needs.transport, needs.answers) = (true, true);
             }
@@ -41,15 +41,15 @@ impl Needs {
     }
 
     /// What they need of the packet inside a tunnel.
-    pub fn inside<'r>(rules: impl Iterator<Item = &'r Rule>) -> Self {
+    pub fn inside<'r>(policy: &Policy, rules: impl Iterator<Item = &'r Rule>) -> Self {
         let mut needs = Self::default();
         for rule in rules {
-            needs.add_pred(&rule.pred, true);
+            needs.add_pred(policy, &rule.pred, true);
         }
         needs
     }
 
-    fn add_pred(&mut self, pred: &Pred, inside: bool) {
+    fn add_pred(&mut self, policy: &Policy, pred: &Pred, inside: bool) {
         match pred {
             Pred::Const(_) => {}
             Pred::Atom(atom) if inside => {
@@ -58,9 +58,19 @@ impl Needs {
                 }
             }
             Pred::Atom(atom) => self.add_atom(atom),
-            Pred::Not(negated) => self.add_pred(negated, inside),
+            Pred::Limit(test) => {
+                for part in &policy.limits[test.limit].key {
+                    match (part.inner, inside) {
+                        (false, false) | (true, true) => self.add_field(part.field),
+                        // A transport may be a tunnel's.
+                        (true, false) => (self.transport, self.inner) = (true, true),
+                        (false, true) => {}
+                    }
+                }
+            }
+            Pred::Not(negated) => self.add_pred(policy, negated, inside),
             Pred::And(list) | Pred::Or(list) => {
-                list.iter().for_each(|p| self.add_pred(p, inside));
+                list.iter().for_each(|p| self.add_pred(policy, p, inside));
             }
         }
     }

@@ -35,6 +35,7 @@ impl FuncBuilder<'_, '_> {
                 self.b.jump(no, Vec::new());
             }
             Pred::Atom(atom) => self.atom(atom, yes, no),
+            Pred::Limit(test) => self.limit(test, yes, no),
         }
     }
 

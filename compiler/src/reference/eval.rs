@@ -1,10 +1,11 @@
 //! One predicate on one packet.
 
+use super::buckets::Buckets;
 use super::dissect::Dissected;
 use super::dns;
 use super::trace::{Read, Value, field_value, name_value, slice_value};
 use crate::fields::{Arrival, At, Field, Place, Ty};
-use crate::hir::{Atom, AtomTest, Operand, Pattern, Policy, Pred};
+use crate::hir::{Atom, AtomTest, LimitTest, Operand, Pattern, Policy, Pred};
 use crate::ranges::Ranges;
 
 /// Everything that a predicate may ask.
@@ -15,6 +16,12 @@ pub(super) struct Question<'q, 'p> {
     pub inner: Option<&'q Dissected<'p>>,
     /// The interface that the packet came in by.
     pub iface: Option<&'q str>,
+    /// How late it is.
+    pub now_ns: u64,
+    /// Bytes of the packet.
+    pub bytes: usize,
+    /// The buckets of all limits.
+    pub buckets: &'q mut Buckets,
     /// What was read so far, if somebody wants to know.
     pub reads: Option<Vec<Read>>,
 }
@@ -25,6 +32,7 @@ impl Question<'_, '_> {
         match pred {
             Pred::Const(value) => *value,
             Pred::Atom(atom) => self.atom(atom),
+            Pred::Limit(test) => self.limit(test),
             Pred::Not(inner) => !self.holds(inner),
             Pred::And(parts) => parts.iter().all(|part| self.holds(part)),
             Pred::Or(parts) => parts.iter().any(|part| self.holds(part)),
@@ -69,6 +77,29 @@ impl Question<'_, '_> {
                 bytes.is_some_and(|bytes| self.bytes(bytes, mask, &atom.test))
             }
         }
+    }
+
+    /// A token of the bucket that the packet's key has. Without key there is no answer but no.
+    fn limit(&mut self, test: &LimitTest) -> bool {
+        let limit = &self.policy.limits[test.limit];
+        let mut key = Vec::new();
+        for part in &limit.key {
+            let packet = if part.inner { self.inner } else { Some(self.packet) };
+            let found = part.field.places.iter().enumerate().find_map(|(nth, place)| {
+                let value = self.value(packet?, place)?;
+                Some([nth as u128, value & part.mask(place)])
+            });
+            self.note_field(part.field, part.inner, packet);
+            let Some(found) = found else { return false };
+            key.extend(found);
+        }
+        let spent = self.buckets.spend((test.limit, limit), key, self.bytes, self.now_ns);
+        if let Some(reads) = &mut self.reads {
+            let left = if spent { "a token is spent" } else { "no token is left" };
+            let field = format!("limit {}", limit.name);
+            reads.push(Read { field, value: Some(Value::Text(left.to_owned())) });
+        }
+        spent == test.under
     }
 
     fn note_field(&mut self, field: &Field, inner: bool, packet: Option<&Dissected<'_>>) {

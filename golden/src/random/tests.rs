@@ -61,7 +61,7 @@ fn answered(ask: impl Fn(&mut super::terms::Source<'_>) -> String) -> (usize, us
         let rules = bench::text(&format!("hook xdp h {{\n{term} -> drop\n}}\n"), HookKind::Xdp);
         let rules = rules.unwrap_or_else(|why| panic!("{term}: {why}"));
         let hook = rules.policy.hooks.keys().next().unwrap();
-        let reference = Reference::new(&rules.policy, hook);
+        let mut reference = Reference::new(&rules.policy, hook);
         let shown = frames(&script, 200, &zoo);
         asked += 1;
         yes += usize::from(shown.iter().any(|f| f.len() >= 14 && reference.judge(f).rule == 0));

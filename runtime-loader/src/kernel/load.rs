@@ -9,7 +9,7 @@ use crate::{KernelError, Object, sys};
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{EbpfSectionKind, Function, Map};
-use l4c_manifest::{Hook, HookKind, MapKind};
+use l4c_manifest::{Hook, HookKind, MapKind, PARAMS_SECTION};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -60,7 +60,12 @@ impl Loaded {
             };
             Ok((hook.interface_section(), table))
         });
-        let tables: BTreeMap<String, Vec<u8>> = tables.collect::<Result<_, KernelError>>()?;
+        let mut tables: BTreeMap<String, Vec<u8>> = tables.collect::<Result<_, KernelError>>()?;
+        let params = match ifaces {
+            Ifaces::Live => crate::limits::live(object)?,
+            Ifaces::Dry => crate::limits::dry(object),
+        };
+        tables.insert(PARAMS_SECTION.to_owned(), params);
         sys::raise_memlock();
         let mut elf = aya_obj::Object::parse(object.elf()).map_err(|e| unfit(&e))?;
         let btf = load_btf(&mut elf)?;
@@ -71,7 +76,10 @@ impl Loaded {
             wanted.iter().filter(|(name, _)| !maps.contains_key(*name)).collect::<Vec<_>>()
         {
             let content = match tables.get(name) {
-                Some(table) => Content { bytes: table, frozen: ifaces == Ifaces::Live },
+                Some(table) => {
+                    let frozen = ifaces == Ifaces::Live && name != PARAMS_SECTION;
+                    Content { bytes: table, frozen }
+                }
                 None => Content { bytes: map.data(), frozen: true },
             };
             let made = make_map(name, map, btf.as_ref().map(|btf| btf.as_fd()), content);
@@ -158,7 +166,7 @@ fn make_map(
         flags: map.map_flags(),
         types,
     };
-    if map.section_kind() == EbpfSectionKind::Rodata {
+    if let EbpfSectionKind::Rodata | EbpfSectionKind::Data = map.section_kind() {
         let table = sys::create_array(&spec, content.bytes)?;
         if content.frozen {
             sys::freeze(table.as_fd())?;

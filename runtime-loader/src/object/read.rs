@@ -8,7 +8,7 @@ use ::object::{
     Architecture, LittleEndian, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _,
     RelocationFlags, RelocationTarget, SectionIndex, SymbolKind, elf,
 };
-use l4c_manifest::{HookKind, Manifest};
+use l4c_manifest::{HookKind, Manifest, PARAMS_SECTION};
 use std::collections::{BTreeMap, HashMap};
 
 type Elf<'a> = ElfFile64<'a, LittleEndian>;
@@ -78,7 +78,7 @@ impl<'a> Sections<'a> {
                 found.code.push(Code { name: name.to_owned(), index, kind, data });
             } else if name == ".maps" {
                 found.maps = Some(index);
-            } else if name == ".rodata" || name.starts_with(".rodata.") {
+            } else if name == PARAMS_SECTION || name == ".rodata" || name.starts_with(".rodata.") {
                 found.rodata_by_section.insert(index, found.rodata.len());
                 let data = section.data().map_err(elf_error)?;
                 found.rodata.push((name.to_owned(), data));

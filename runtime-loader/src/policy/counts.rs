@@ -108,6 +108,7 @@ mod tests {
             counters: counters.iter().map(|&name| name.to_owned()).collect(),
             samples: None,
             interfaces: Vec::new(),
+            limits: Vec::new(),
         }
     }
 

@@ -126,6 +126,18 @@ pub fn read_values(map: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     Ok(values)
 }
 
+/// Sets all values of an array map to zero, some at a time. Not for per-CPU maps.
+pub fn zero_values(map: BorrowedFd<'_>) -> io::Result<()> {
+    let info = map_info(map)?;
+    if info.kind != BPF_MAP_TYPE_ARRAY || info.key_bytes != 4 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no array"));
+    }
+    let stride_bytes = info.value_bytes as usize;
+    let values = vec![0u8; stride_bytes * info.max_entries as usize];
+    // SAFETY: `values` holds as many values of that size.
+    unsafe { all(Way::Write, map, info.max_entries, values.as_ptr() as u64, stride_bytes) }
+}
+
 /// What is done to the values of a map.
 #[derive(Debug, Clone, Copy)]
 enum Way {

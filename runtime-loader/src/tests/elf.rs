@@ -58,6 +58,7 @@ impl Builder {
             counters: Vec::new(),
             samples: None,
             interfaces: Vec::new(),
+            limits: Vec::new(),
         };
         let map = Map {
             name: COUNTERS.to_owned(),
@@ -67,6 +68,7 @@ impl Builder {
             max_entries: self.slots,
             flags: 0,
             keeps: false,
+            locked: false,
         };
         Manifest { version: l4c_manifest::VERSION, hooks: vec![hook], maps: vec![map] }
     }

@@ -20,6 +20,10 @@ pub mod helper {
     pub const KTIME_GET_NS: i32 = 5;
     /// `bpf_jiffies64`
     pub const JIFFIES64: i32 = 118;
+    /// `bpf_spin_lock`
+    pub const SPIN_LOCK: i32 = 93;
+    /// `bpf_spin_unlock`
+    pub const SPIN_UNLOCK: i32 = 94;
     /// `bpf_get_prandom_u32`
     pub const GET_PRANDOM_U32: i32 = 7;
     /// `bpf_perf_event_output`
@@ -47,6 +51,8 @@ const fn helpers(kind: HookKind) -> &'static [i32] {
             helper::JIFFIES64,
             helper::GET_PRANDOM_U32,
             helper::GET_SMP_PROCESSOR_ID,
+            helper::SPIN_LOCK,
+            helper::SPIN_UNLOCK,
             helper::REDIRECT,
             helper::PERF_EVENT_OUTPUT,
             helper::XDP_ADJUST_HEAD,
@@ -113,7 +119,7 @@ fn refuse(insn: Insn, relocated: bool, kind: HookKind) -> Option<&'static str> {
     match insn.code & 7 {
         LD => load_immediate(insn, relocated),
         LDX | ST => (!is_mem(insn)).then_some("sign-extending or legacy load"),
-        STX => (!is_mem(insn)).then_some("atomic operation"),
+        STX => (!is_mem(insn) && !is_exchange(insn)).then_some("atomic operation"),
         JMP if insn.code == CALL => call(insn, relocated, kind),
         class @ (JMP | JMP32) => jump(insn, class == JMP),
         class => alu(insn, class == ALU32),
@@ -123,6 +129,13 @@ fn refuse(insn: Insn, relocated: bool, kind: HookKind) -> Option<&'static str> {
 /// Plain load or store mode (`BPF_MEM`).
 fn is_mem(insn: Insn) -> bool {
     insn.code >> 5 == 3
+}
+
+/// Compare and exchange of 64 bits: see [`link`](super::link::link).
+pub fn is_exchange(insn: Insn) -> bool {
+    const ATOMIC_DW: u8 = 0xdb;
+    const CMPXCHG: i32 = 0xf1;
+    (insn.code, insn.imm) == (ATOMIC_DW, CMPXCHG)
 }
 
 fn load_immediate(insn: Insn, relocated: bool) -> Option<&'static str> {

@@ -1,8 +1,9 @@
 //! From a function as it is in the object to one that runs in rbpf.
 
+use super::check::is_exchange;
 use super::machine::{CALL_FUNCTION, ENTER, MAP_HANDLE, MAX_FUNCTIONS};
 use crate::LoadError;
-use crate::insn::{CALL, Insn, LDX_DW, MOV64_REG};
+use crate::insn::{CALL, Insn, LDX_DW, MOV64_REG, STX_DW};
 use crate::object::{Function, Object, Ref};
 
 /// The functions that a program reaches by calls, itself first, as indices in the object.
@@ -44,7 +45,11 @@ pub struct Addresses<'a> {
 pub fn link(function: &Function, is_program: bool, addresses: &Addresses<'_>) -> Vec<Insn> {
     let mut insns = prologue(function, is_program);
     let body = insns.len();
-    insns.extend_from_slice(&function.insns);
+    insns.extend(function.insns.iter().map(|&insn| {
+        // The compiler exchanges only what it has read there before, and nobody else is here: it is a store, and what
+        // was expected, in r0, is what was there.
+        if is_exchange(insn) { Insn { code: STX_DW, imm: 0, ..insn } } else { insn }
+    }));
     for (&slot, target) in &function.refs {
         let slots = &mut insns[body + slot..];
         match *target {

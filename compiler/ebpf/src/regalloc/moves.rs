@@ -108,6 +108,17 @@ impl Finish<'_> {
                 self.parallel(pending, tmp)
             }
             Op::Call { callee, args, ret } => self.call(callee, args, ret),
+            Op::CmpXchg { base, off, expected, new, ret } => {
+                let (End::Reg(base), End::Reg(new)) = (self.end(base)?, self.end(new)?) else {
+                    return Err(Error::Bug("an exchange out of no register".into()));
+                };
+                let r0 = Reg::R0;
+                let expected = self.end(expected)?;
+                self.single(End::Reg(r0), expected, None)?;
+                self.emit(Op::CmpXchg { base, off, expected: r0, new, ret: r0 });
+                let ret = self.end(ret)?;
+                self.single(ret, End::Reg(r0), None)
+            }
             Op::Fill { dst, from } => {
                 let (dst, from) = (self.end(dst)?, self.end(from)?);
                 self.single(dst, from, None)

@@ -33,6 +33,7 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         | InstData::Count { .. }
         | InstData::Random
         | InstData::Sample { .. }
+        | InstData::Spend { .. }
         | InstData::Call { .. }
         | InstData::IfaceSlot(_)
         | InstData::Redirect { .. }

@@ -24,6 +24,7 @@ pub fn hook(name: &str, kind: HookKind, counters: u32) -> Hook {
         counters: Vec::new(),
         samples: None,
         interfaces: Vec::new(),
+        limits: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bits of a value that are the same for every packet.
 
 use super::Cfg;
-use crate::{BinOp, Block, Env, Function, InstData, Term, Value, Width};
+use crate::{BinOp, Block, Env, Function, InstData, Spent, Term, Value, Width};
 use cranelift_entity::SecondaryMap;
 
 /// Bits known to be zero and bits known to be one. No bit is both.
@@ -157,6 +157,7 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Load { width, .. } => KnownBits::up_to(width.mask()),
         InstData::Env(Env::PktLen) => KnownBits::up_to(0xffff),
         InstData::Member { .. } => KnownBits::up_to(1),
+        InstData::Spend { .. } => KnownBits::up_to(Spent::EVICTED),
         InstData::Env(Env::Iface | Env::RxQueue | Env::Cpu | Env::Mark)
         | InstData::IfaceSlot(_)
         | InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),

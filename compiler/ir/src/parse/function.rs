@@ -287,6 +287,17 @@ impl<'a> Parser<'a> {
                 let [slot, bytes] = self.values(scope)?;
                 InstData::Count { slot, bytes }
             }
+            ("spend", None) => {
+                let name = self.word("a limit's name")?;
+                let Some(&limit) = self.limits.get(name) else {
+                    return Err(ParseError::new(line, format!("no limit `{name}` before here")));
+                };
+                self.sign(',')?;
+                let [units, time] = self.values(scope)?;
+                self.sign(',')?;
+                self.sign('(')?;
+                InstData::Spend { limit, key: self.value_list(scope)?, units, time }
+            }
             ("random", None) => InstData::Random,
             ("sample", None) => {
                 let [slot, packet_bytes, kept_bytes] = self.values(scope)?;

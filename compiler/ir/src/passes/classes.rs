@@ -144,6 +144,7 @@ impl ClassDef {
             | InstData::Count { .. }
             | InstData::Random
             | InstData::Sample { .. }
+            | InstData::Spend { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

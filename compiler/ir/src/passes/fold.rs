@@ -127,6 +127,7 @@ impl Fold<'_> {
             | InstData::Count { .. }
             | InstData::Random
             | InstData::Sample { .. }
+            | InstData::Spend { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -90,6 +90,7 @@ impl Body<'_> {
                     | InstData::Count { .. }
                     | InstData::Random
                     | InstData::Sample { .. }
+                    | InstData::Spend { .. }
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

@@ -102,6 +102,11 @@ impl Shape<'_> {
                 }
                 Some(_) => Ok(()),
             },
+            InstData::Spend { limit, key, .. } => match self.module.limits.get(*limit) {
+                None => Err("the limit does not exist".to_owned()),
+                Some(data) if data.key_words == key.len() => Ok(()),
+                Some(data) => Err(format!("a key of `{}` has another length", data.name)),
+            },
             InstData::Call { func, args } => {
                 let Some(callee) = self.module.funcs.get(*func) else {
                     return Err("the function does not exist".to_owned());
