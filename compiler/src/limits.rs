@@ -168,9 +168,9 @@ fn manifest(
         parts.join(","),
         limit.max
     );
-    manifest::Limit {
+    let mut out = manifest::Limit {
         name: limit.name.clone(),
-        map: map_name(&limit.name, &identity),
+        map: String::new(),
         unit: limit.unit,
         rate: limit.rate,
         burst: limit.burst,
@@ -181,7 +181,10 @@ fn manifest(
         key,
         params_off_bytes: 0,
         slot,
-    }
+    };
+    let shift = if storage == Storage::Word { out.word_shift() } else { 0 };
+    out.map = map_name(&limit.name, &format!("{identity}/{shift}"));
+    out
 }
 
 /// Gives each limit of a policy's hooks its place in the section of parameters.

@@ -214,18 +214,12 @@ impl Limit {
         self.key.iter().map(|part| part.bits).sum::<u32>() <= 32
     }
 
-    /// In a table of words: of the clock's units, 2 to the power of so many are counted as one, so that a packet (or
-    /// 64 bytes) costs at least 1000, and a burst goes into [`WORD_TAT_BITS`] four times.
+    /// In a table of words: of the clock's units, 2 to the power of so many are counted as one, so that a burst goes
+    /// into [`WORD_TAT_BITS`] four times.
     #[must_use]
     pub fn word_shift(&self) -> u32 {
-        let setting = self.initial().setting();
-        let least = match self.unit {
-            Unit::Packets => setting.cost,
-            Unit::Bytes => setting.cost.saturating_mul(64),
-        };
-        let fine = least.max(1).ilog2().saturating_sub(10);
-        let deep = (setting.burst.max(1).ilog2() + 3).saturating_sub(WORD_TAT_BITS);
-        fine.max(deep)
+        let setting = Setting::new(self.unit, self.rate, self.burst, 0).unwrap_or_default();
+        (setting.burst.max(1).ilog2() + 3).saturating_sub(WORD_TAT_BITS)
     }
 
     /// Words of a key.
@@ -278,6 +272,10 @@ impl Limit {
         let seeds = [seeds[0], seeds[1] | 1];
         // The checker has seen to it that it fits.
         let setting = Setting::new(self.unit, self.rate, self.burst, slack_ns).unwrap_or_default();
+        let setting = match self.storage {
+            Storage::Word => setting.in_steps(self.word_shift(), self.burst),
+            Storage::Lock => setting,
+        };
         Params { active: 0, seeds, tick_ns, settings: [setting; 2] }
     }
 
@@ -366,6 +364,17 @@ impl Setting {
             speed => (u128::from(tick_ns) * u128::from(speed)).div_ceil(1 << SPEED_SHIFT),
         };
         Ok(Self { slack: u64::try_from(slack).map_err(|_| Unfit::Fast)?, ..self })
+    }
+
+    /// With a cost that is a multiple of 2 to the power of `shift`, and a clock that is as much faster.
+    fn in_steps(self, shift: u32, burst: u64) -> Self {
+        let cost = self.cost.next_multiple_of(1 << shift);
+        if cost == self.cost {
+            return self;
+        }
+        let speed = if self.speed == 0 { 1 << SPEED_SHIFT } else { self.speed };
+        let speed = u128::from(speed) * u128::from(cost) / u128::from(self.cost);
+        Self { cost, burst: burst * cost, speed: speed as u64, ..self }
     }
 
     /// What the limit's clock shows at a time of the kernel's.

@@ -1,7 +1,7 @@
 //! Token buckets of one word each, changed by compare-and-swap: for hooks that may not lock.
 //!
 //! A word holds 24 bits of the key's hash above 40 bits of the instant at which the bucket will be full, in units of
-//! which a packet costs a thousand or so; costs are rounded up. Instants are compared modulo 2^40: what is further
+//! which a burst takes no more than a quarter of them. Instants are compared modulo 2^40: what is further
 //! ahead than a bucket can be is past.
 
 use super::Select;
@@ -17,9 +17,7 @@ const TRIES: usize = 4;
 impl Select<'_> {
     pub(super) fn in_a_word(&mut self, b: &Bucket<'_>) {
         let shift = Src::Imm(b.limit.word_shift() as i32);
-        let up = self.fresh();
-        self.load_number(up, (1u64 << b.limit.word_shift()) - 1);
-        let (cost, burst) = (self.sum(b.cost, Src::Reg(up)), self.sum(b.burst, Src::Reg(up)));
+        let (cost, burst) = (self.sum(b.cost, Src::Imm(0)), self.sum(b.burst, Src::Imm(0)));
         let (now, tag) = (self.fresh(), self.fresh());
         self.emit(Op::mov(now, Src::Reg(b.now)));
         for reg in [cost, burst, now] {
