@@ -194,7 +194,7 @@ impl Select<'_> {
         let under = self.sum(b.now, Src::Reg(b.burst));
         let latest = b.slack.map_or(under, |slack| self.sum(under, Src::Reg(slack)));
         let way = self.fresh();
-        self.look_without_lock(b, way, latest);
+        self.look_without_lock(b, way, (under, latest));
         self.emit_call_none(Helper::SpinLock, b.set);
         let (known, over, unlock) = (self.label(), self.label(), self.label());
         for index in 0..b.limit.ways() {
@@ -250,7 +250,7 @@ impl Select<'_> {
     }
 
     /// A key that is over its limit whatever else happens needs no lock to be told so.
-    fn look_without_lock(&mut self, b: &Bucket<'_>, way: Reg, latest: Reg) {
+    fn look_without_lock(&mut self, b: &Bucket<'_>, way: Reg, (under, latest): (Reg, Reg)) {
         let (found, locked) = (self.label(), self.label());
         for index in 0..b.limit.ways() {
             let next = self.label();
@@ -266,10 +266,25 @@ impl Select<'_> {
         let at = self.way_address(b, way, SET_WAY_BYTES.trailing_zeros());
         let tat = self.load_word(at, SET_WAYS_OFF as i16);
         self.emit_alu(Alu::Add, tat, Src::Reg(b.cost));
-        self.emit_branch(Test::Le, tat, Src::Reg(latest), locked);
+        let bound = self.bound(b, at, (under, latest));
+        self.emit_branch(Test::Le, tat, Src::Reg(bound), locked);
         self.emit(Op::mov(b.dst, Src::Imm(Spent::OVER as i32)));
         self.emit(Op::Jump(b.out));
         self.emit(Op::Label(locked));
+    }
+
+    /// How far ahead a bucket may be that is not full: further by a tick as long as the tick lasts in which it was.
+    fn bound(&mut self, b: &Bucket<'_>, at: Reg, (under, latest): (Reg, Reg)) -> Reg {
+        let Some(tick) = b.tick else { return under };
+        let (since, off) = (self.fresh(), SET_WAYS_OFF as i16 + TICK_OFF);
+        self.emit(Op::Load { width: Width::B4, dst: since, base: at, off });
+        let (bound, other) = (self.fresh(), self.label());
+        self.emit(Op::mov(bound, Src::Reg(under)));
+        let rhs = Src::Reg(tick);
+        self.emit(Op::Branch { wide: false, test: Test::Ne, lhs: since, rhs, to: other });
+        self.emit(Op::mov(bound, Src::Reg(latest)));
+        self.emit(Op::Label(other));
+        bound
     }
 
     /// A bucket for a new key: the first that is full, or else what the limit says.
@@ -345,24 +360,16 @@ impl Select<'_> {
         let tat = self.load_word(at, SET_WAYS_OFF as i16);
         let (full, done) = (self.label(), self.label());
         self.emit_branch(Test::Le, tat, Src::Reg(b.now), full);
-        let bound = match (b.slack, b.tick) {
-            (Some(slack), Some(tick)) => {
+        let bound = match b.slack {
+            Some(slack) => {
                 let end = self.sum(b.now, Src::Reg(slack));
                 let later = self.label();
                 self.emit_branch(Test::Ge, tat, Src::Reg(end), later);
                 self.emit(Op::mov(tat, Src::Reg(end)));
                 self.emit(Op::Label(later));
-                let (since, off) = (self.fresh(), SET_WAYS_OFF as i16 + TICK_OFF);
-                self.emit(Op::Load { width: Width::B4, dst: since, base: at, off });
-                let (bound, other) = (self.fresh(), self.label());
-                self.emit(Op::mov(bound, Src::Reg(under)));
-                let rhs = Src::Reg(tick);
-                self.emit(Op::Branch { wide: false, test: Test::Ne, lhs: since, rhs, to: other });
-                self.emit(Op::mov(bound, Src::Reg(latest)));
-                self.emit(Op::Label(other));
-                bound
+                self.bound(b, at, (under, latest))
             }
-            _ => under,
+            None => under,
         };
         self.emit_alu(Alu::Add, tat, Src::Reg(b.cost));
         self.emit_branch(Test::Gt, tat, Src::Reg(bound), over);
