@@ -85,9 +85,11 @@ impl Question<'_, '_> {
         let mut key = Vec::new();
         for part in &limit.key {
             let packet = if part.inner { self.inner } else { Some(self.packet) };
-            let found = part.field.places.iter().enumerate().find_map(|(nth, place)| {
-                let value = self.value(packet?, place)?;
-                Some([nth as u128, value & part.mask(place)])
+            // Addresses of two families are never the same; numbers are, wherever they stand.
+            let found = part.field.places.iter().find_map(|place| {
+                let value = self.value(packet?, place)? & part.mask(place);
+                let of_family = part.field.ty == Ty::Addr && place.width_bits() == 128;
+                Some([u128::from(of_family), value])
             });
             self.note_field(part.field, part.inner, packet);
             let Some(found) = found else { return false };
