@@ -12,6 +12,31 @@ const SET_TYPES: [&str; 12] = [
     "u64",
 ];
 
+/// Rates at which what comes back is a whole number of packets or bytes at every millisecond, or nearly never is.
+const RATES: [&str; 6] = [
+    "rate 1000/s burst 3",
+    "rate 10 packets/s burst 2",
+    "rate 3/s",
+    "rate 420/m burst 5",
+    "rate 5k bytes/s burst 700",
+    "quota 4 packets",
+];
+
+const KEYS: [&str; 9] = [
+    "",
+    "src",
+    "src/24/64",
+    "ip.src",
+    "ip6.dst/64, proto",
+    "dport",
+    "src, dst, sport, dport, proto",
+    "ttl, ip.dscp",
+    "tcp.flags, dst/16/32",
+];
+
+/// Limits of a file, called `rate0` and so on.
+pub(super) const LIMITS: u32 = 3;
+
 /// What a file has, as its rules need to know it.
 struct Writer {
     pool: Pool,
@@ -34,6 +59,13 @@ pub fn text(script: &Script) -> String {
         out: String::new(),
     };
     script.sets.iter().for_each(|&seed| writer.set(seed));
+    let mut rng = StdRng::seed_from_u64(script.default);
+    for at in 0..LIMITS {
+        let (rate, key) = (pick(&mut rng, &RATES), pick(&mut rng, &KEYS));
+        let word = if rng.random_ratio(1, 3) { " storage word" } else { "" };
+        let per = if key.is_empty() { String::new() } else { format!(" per {key} max 4000") };
+        writer.line(&format!("limit rate{at} {{ {rate}{per}{word} }}"));
+    }
     script.matches.iter().for_each(|seeds| writer.named(seeds));
     for (at, rules) in script.chains.iter().enumerate() {
         writer.line(&format!("chain c{at} {{"));

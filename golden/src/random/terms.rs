@@ -1,6 +1,7 @@
 //! Single questions: a field or bytes, an operator, a value.
 
 use super::pool::{Pool, pick};
+use super::rules::LIMITS;
 use l4c_compiler::fields::{At, FIELDS, Field, Info, Ty, When};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -67,7 +68,11 @@ impl Source<'_> {
             8..20 => self.text(),
             20..24 => self.name("dns.qname"),
             24..28 => self.named(),
-            28..30 => "all".to_owned(),
+            28..29 => "all".to_owned(),
+            29..32 => {
+                let word = pick(self.rng, &["over", "under"]);
+                format!("{word}(rate{})", self.rng.random_range(0..LIMITS))
+            }
             _ => {
                 let inner = self.chance(8);
                 let field = loop {
