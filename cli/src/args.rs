@@ -8,7 +8,8 @@ use l4c_judge::EngineKind;
 use std::path::PathBuf;
 
 pub use loading::{
-    CaptureArgs, LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs, StatusArgs, UnloadArgs,
+    CaptureArgs, LimitArgs, LimitCommand, LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs,
+    StatusArgs, UnloadArgs, WhichArgs,
 };
 
 /// Firewall rules compiled to eBPF.
@@ -94,6 +95,9 @@ pub enum Command {
     /// Show what loaded rules have counted
     #[command(after_help = examples::STATS)]
     Stats(StatsArgs),
+    /// Look at loaded limits, and change them
+    #[command(after_help = examples::LIMIT)]
+    Limit(LimitArgs),
     /// Write the packets that loaded rules sample
     #[command(after_help = examples::CAPTURE)]
     Capture(CaptureArgs),
@@ -362,6 +366,13 @@ Examples:
   l4c stats
   l4c stats --policy edge --watch
   l4c stats --watch --interval 5s --format json";
+
+    pub const LIMIT: &str = "\
+Examples:
+  l4c limit show
+  l4c limit set per_client rate 2000 packets/s burst 4000
+  l4c limit set per_client burst 4000 --policy edge
+  l4c limit top per_client -n 20";
 
     pub const CAPTURE: &str = "\
 Examples:

@@ -161,12 +161,13 @@ fn manifest(
     let parts: Vec<String> =
         key.iter().map(|part| format!("{}:{}", part.field, part.bits)).collect();
     let identity = format!(
-        "limit/{}/{}/{:?}/{}/{}/{storage:?}/{clock:?}",
+        "limit/{}/{}/{:?}/{}/{}/{storage:?}/{}",
         hook.name,
         limit.name,
         limit.unit,
         parts.join(","),
-        limit.max
+        limit.max,
+        limit.rate.is_some()
     );
     let mut out = manifest::Limit {
         name: limit.name.clone(),

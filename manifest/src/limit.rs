@@ -319,19 +319,27 @@ impl Setting {
         new.with_burst(unit, burst)?.with_tick(tick_ns)
     }
 
-    /// The setting for another rate, from `now_ns` on: what buckets owe stays what it is, in packets or bytes.
+    /// The setting for another rate: what buckets owe stays what it is, in packets or bytes. `now_ns` is what the
+    /// kernel's clock shows that the limit looks at from now on, `from` what the limit's own clock shows.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn at_rate(self, rate: Rate, now_ns: u64, tick_ns: u64) -> Result<Self, Unfit> {
-        let speed = (u128::from(self.cost) * u128::from(rate.amount) << SPEED_SHIFT)
+    pub fn at_rate(
+        self,
+        rate: Rate,
+        (now_ns, from): (u64, u64),
+        slack_ns: u64,
+    ) -> Result<Self, Unfit> {
+        let speed = ((u128::from(self.cost) * u128::from(rate.amount)) << SPEED_SHIFT)
             / u128::from(rate.per_ns.max(1));
-        let from = self.time(now_ns);
         if speed >= MAX_SPEED << (SPEED_SHIFT + 10) {
             return Err(Unfit::Fast);
         }
         let speed = (speed as u64).max(1);
-        Self { speed, since_ns: now_ns, from, ..self }.with_tick(tick_ns)
+        if speed == 1 << SPEED_SHIFT && from == now_ns {
+            return Self { speed: 0, ..self }.with_tick(slack_ns);
+        }
+        Self { speed, since_ns: now_ns, from, ..self }.with_tick(slack_ns)
     }
 
     /// The setting for another burst, in packets or bytes.

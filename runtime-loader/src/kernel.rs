@@ -45,7 +45,8 @@ impl Program {
     pub fn load(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
         let hook = object.hook(hook_name).cloned();
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
-        let loaded = Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry)?;
+        let loaded =
+            Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry, crate::limits::dry(object))?;
         let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
         let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
         Ok(Self { loaded, hook, counters, framed: Vec::new(), asks_cpu })

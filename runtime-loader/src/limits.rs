@@ -1,8 +1,9 @@
 //! What programs are told of their limits: the section of parameters, filled in for where they run.
 
 use crate::object::Rodata;
-use crate::{KernelError, Object, ObjectError};
-use l4c_manifest::{Limit, Manifest, PARAMS_SECTION, Params};
+use crate::{KernelError, Object, ObjectError, sys};
+use l4c_manifest::{Limit, LimitClock, Manifest, PARAMS_SECTION, Params, SPEED_SHIFT, Setting};
+use rustix::time::{ClockId, clock_getres, clock_gettime};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// The limits of an object, in the order in which their parameters lie.
@@ -32,13 +33,92 @@ pub fn dry(object: &Object) -> Vec<u8> {
 }
 
 /// The parameters for programs that are to be attached: hashes that nobody outside can foresee, and this machine's
-/// tick.
+/// tick. A limit of which `old` knows the parameters goes on with its buckets.
 ///
 /// # Errors
-/// When the machine does not say how long a tick takes.
-pub fn live(object: &Object) -> Result<Vec<u8>, KernelError> {
-    let tick_ns = tick_ns()?;
-    Ok(filled(object, |limit| limit.params(seeds(), tick_ns, tick_ns)))
+/// When the machine does not say what time it is.
+pub fn live(
+    object: &Object,
+    old: impl Fn(&Limit) -> Option<(Limit, Params)>,
+) -> Result<Vec<u8>, KernelError> {
+    if all(object).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let clocks = Clocks::now()?;
+    Ok(filled(object, |limit| match old(limit) {
+        Some((was, params)) => carried(limit, (&was, params), &clocks),
+        None => limit.params(seeds(), clocks.tick_ns, slack_ns(limit, &clocks)),
+    }))
+}
+
+/// How much later it may be than a limit's clock shows.
+pub fn slack_ns(limit: &Limit, clocks: &Clocks) -> u64 {
+    match limit.clock {
+        LimitClock::Coarse => clocks.tick_ns,
+        LimitClock::Fine | LimitClock::Stopped => 0,
+    }
+}
+
+/// Parameters for a limit that goes on with the buckets of one whose parameters are known: they owe what they owed.
+pub fn carried(limit: &Limit, (was, params): (&Limit, Params), clocks: &Clocks) -> Params {
+    let old = params.setting();
+    let from = old.time(clocks.of(was));
+    let slack_ns = slack_ns(limit, clocks);
+    let same = limit.rate == was.rate && limit.clock == was.clock;
+    let paced = match limit.rate {
+        Some(rate) if !same || old.speed != 0 => {
+            old.at_rate(rate, (clocks.of(limit), from), slack_ns)
+        }
+        Some(_) | None => Ok(old),
+    };
+    match paced.and_then(|setting| setting.with_burst(limit.unit, limit.burst)) {
+        Ok(setting) => Params { tick_ns: clocks.tick_ns, ..params }.with(setting),
+        // What the buckets owe can't be told in such numbers: time goes on to where they are full.
+        Err(_) => {
+            let fresh = limit.params(params.seeds, clocks.tick_ns, slack_ns);
+            let setting = fresh.setting();
+            let speed = if setting.speed == 0 { 1 << SPEED_SHIFT } else { setting.speed };
+            let from = from.saturating_add(old.burst.saturating_mul(2));
+            let since_ns = clocks.of(limit);
+            Params { active: params.active, ..fresh }.with(Setting {
+                speed,
+                since_ns,
+                from,
+                ..setting
+            })
+        }
+    }
+}
+
+/// What the kernel's clocks show that limits look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    fine_ns: u64,
+    ticks: u64,
+    tick_ns: u64,
+}
+
+impl Clocks {
+    /// Now.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn now() -> Result<Self, KernelError> {
+        let now = clock_gettime(ClockId::Monotonic);
+        let fine_ns = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        let ticks = sys::ticks();
+        let ticks = ticks.map_err(|e| KernelError::new(format!("ticks can't be read: {e}")))?;
+        Ok(Self { fine_ns, ticks, tick_ns: tick_ns()? })
+    }
+
+    /// What the clock shows that a limit looks at, in nanoseconds.
+    pub fn of(&self, limit: &Limit) -> u64 {
+        match limit.clock {
+            LimitClock::Fine => self.fine_ns,
+            LimitClock::Coarse => self.ticks.wrapping_mul(self.tick_ns),
+            LimitClock::Stopped => 0,
+        }
+    }
 }
 
 fn filled(object: &Object, params: impl Fn(&Limit) -> Params) -> Vec<u8> {
@@ -58,8 +138,8 @@ fn seeds() -> [u64; 2] {
 }
 
 /// Nanoseconds of a tick: the coarse clocks show nothing smaller (`KTIME_LOW_RES`).
-pub fn tick_ns() -> Result<u64, KernelError> {
-    let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+fn tick_ns() -> Result<u64, KernelError> {
+    let resolution = clock_getres(ClockId::MonotonicCoarse);
     let ns = u64::try_from(resolution.tv_nsec).unwrap_or(0);
     if resolution.tv_sec == 0 && (1_000_000..=10_000_000).contains(&ns) {
         return Ok(ns);

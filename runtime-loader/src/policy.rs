@@ -10,7 +10,8 @@
 //! gen-7/edge/counters         its counters
 //! gen-7/edge/samples          where its samples go, if it has any: a perf ring for each CPU
 //! gen-7/edge/before           the counters of the generation before, whose packets count on
-//! gen-7/maps-kept/NAME           what outlives a replacement
+//! gen-7/maps-kept/NAME        what outlives a replacement
+//! gen-7/maps-kept/limit-params  what programs are told of their limits
 //! gen-6/...                   the generation before, for rollback
 //! link-xdp-3-4026531840       what holds the program to interface 3 of that network namespace
 //! ```
@@ -24,6 +25,7 @@ mod counts;
 mod dir;
 mod error;
 mod heal;
+mod limits;
 mod links;
 mod load;
 mod names;
@@ -40,10 +42,11 @@ mod unload;
 
 pub use error::PolicyError;
 pub use heal::Healed;
+pub use limits::{Bucket, LoadedLimit};
 pub use load::{HookTarget, LoadRequest, Loaded, XdpChoice};
 pub use names::check_name;
 pub use root::{Locked, Root};
 pub use samples::{Listener, Sample, SampleRequest};
-pub use stats::HookStats;
+pub use stats::{HookStats, LimitStats};
 pub use status::{Foreign, Row, State};
 pub use unload::Unload;

@@ -1,7 +1,7 @@
 //! The arguments of the commands that work on loaded policies.
 
 use super::RulesArgs;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,6 +100,61 @@ pub struct StatsArgs {
     pub interval: Duration,
     #[command(flatten)]
     pub pin: PinArgs,
+}
+
+/// Where something is loaded.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// Only of this policy.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// Only of this hook.
+    #[arg(long, value_name = "HOOK")]
+    pub hook: Option<String>,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
+/// `l4c limit`
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    #[command(subcommand)]
+    pub command: LimitCommand,
+}
+
+/// What is done with limits.
+#[derive(Debug, Subcommand)]
+pub enum LimitCommand {
+    /// Change the rate or the burst of a limit; what its buckets owe stays
+    Set {
+        /// The limit.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        which: WhichArgs,
+        /// `rate N packets/s`, `burst N`, or both, as rules write them.
+        #[arg(value_name = "WORDS", required = true, num_args = 1..)]
+        words: Vec<String>,
+    },
+    /// Show the limits that are loaded
+    Show {
+        /// The limit; all of them if left out.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        which: WhichArgs,
+    },
+    /// Show the keys that have spent most
+    Top {
+        /// The limit; all of them if left out.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        which: WhichArgs,
+        /// So many of each limit.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+        count: usize,
+    },
 }
 
 /// `l4c capture`

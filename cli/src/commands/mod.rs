@@ -7,6 +7,7 @@ mod completions;
 mod explain;
 mod fmt;
 mod judging;
+mod limit;
 mod load;
 mod pinned;
 mod rollback;
@@ -32,6 +33,7 @@ pub fn run(command: Command, ui: &mut Ui) -> Result<Exit, Failure> {
         Command::Load(args) => load::run(&args, ui),
         Command::Unload(args) => unload::run(&args, ui),
         Command::Status(args) => status::run(&args, ui),
+        Command::Limit(args) => limit::run(&args, ui),
         Command::Stats(args) => stats::run(&args, ui),
         Command::Capture(args) => capture::run(&args, ui),
         Command::Rollback(args) => rollback::run(&args, ui),

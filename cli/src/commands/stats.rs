@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::table::{self, grouped};
 use crate::ui::Ui;
 use l4c_runtime::Counter;
-use l4c_runtime::policy::HookStats;
+use l4c_runtime::policy::{HookStats, LimitStats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -27,8 +27,17 @@ struct Line<'a> {
     since: String,
     rules: Vec<RuleLine<'a>>,
     counters: BTreeMap<&'a str, Counter>,
-    limits: [(); 0],
+    limits: Vec<LimitLine<'a>>,
     sets: [(); 0],
+}
+
+#[derive(Debug, Serialize)]
+struct LimitLine<'a> {
+    limit: &'a str,
+    keys: u64,
+    max: u64,
+    over: u64,
+    full: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,9 +128,28 @@ fn line(hook: &HookStats) -> Line<'_> {
         since: humantime::format_rfc3339_seconds(hook.since).to_string(),
         rules: rules.collect(),
         counters: named.map(|(name, counter)| (name.as_str(), *counter)).collect(),
-        limits: [],
+        limits: hook.limits.iter().map(limit_line).collect(),
         sets: [],
     }
+}
+
+fn limit_line(limit: &LimitStats) -> LimitLine<'_> {
+    let LimitStats { name, keys, max, over, full } = limit;
+    LimitLine { limit: name, keys: *keys, max: *max, over: *over, full: *full }
+}
+
+/// The limits of a hook as a table.
+fn print_limits(ui: &mut Ui, hook: &HookStats) {
+    if hook.limits.is_empty() {
+        return;
+    }
+    let header = ["limit", "keys", "max", "packets over", "table full"];
+    let mut table = table::new(&header, &[1, 2, 3, 4]);
+    for limit in &hook.limits {
+        let numbers = [limit.keys, limit.max, limit.over, limit.full].map(grouped);
+        table.add_row(std::iter::once(&limit.name).chain(&numbers));
+    }
+    ui.line(table.trim_fmt());
 }
 
 /// One hook as a table, with rates from what was counted since `old`.
@@ -161,5 +189,6 @@ fn print(ui: &mut Ui, hook: &HookStats, old: Option<&HookStats>, took: Duration)
         ]);
     }
     ui.line(table.trim_fmt());
+    print_limits(ui, hook);
     ui.line("");
 }

@@ -64,7 +64,7 @@ fn another_rate_leaves_debts_as_they_are() {
     let tat = old.time(now_ns) + 5 * old.cost;
     for per_second in [1, 10, 1000] {
         let rate = Rate { amount: per_second, per_ns: SECOND_NS };
-        let new = old.at_rate(rate, now_ns, 0).unwrap();
+        let new = old.at_rate(rate, (now_ns, old.time(now_ns)), 0).unwrap();
         assert_eq!((new.cost, new.burst), (old.cost, old.burst));
         // … still does, and pays them back at the new rate.
         assert_eq!(tat - new.time(now_ns), 5 * new.cost);

@@ -43,7 +43,7 @@ pub enum Ifaces {
 }
 
 impl Loaded {
-    /// Loads the programs of some hooks of an object.
+    /// Loads the programs of some hooks of an object; `params` is what they are told of their limits.
     ///
     /// # Errors
     /// [`KernelError`], with the verifier's log if it was the verifier that refused.
@@ -52,6 +52,7 @@ impl Loaded {
         hooks: &[&Hook],
         kept: Vec<Kept>,
         ifaces: Ifaces,
+        params: Vec<u8>,
     ) -> Result<Self, KernelError> {
         let tables = hooks.iter().map(|hook| {
             let table = match ifaces {
@@ -61,10 +62,6 @@ impl Loaded {
             Ok((hook.interface_section(), table))
         });
         let mut tables: BTreeMap<String, Vec<u8>> = tables.collect::<Result<_, KernelError>>()?;
-        let params = match ifaces {
-            Ifaces::Live => crate::limits::live(object)?,
-            Ifaces::Dry => crate::limits::dry(object),
-        };
         tables.insert(PARAMS_SECTION.to_owned(), params);
         sys::raise_memlock();
         let mut elf = aya_obj::Object::parse(object.elf()).map_err(|e| unfit(&e))?;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 /// What makes a counter the same over a replacement, by slot.
 ///
 /// A rule with a label is known by it; one without by its text, and by its number among those of its list
-/// with the same text. Counters of `count NAME` are known by name.
+/// with the same text. Counters of `count NAME`, and those of limits, are known by name.
 pub fn keys(hook: &Hook) -> Vec<String> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let rules = hook.rules.iter().map(|rule| {
@@ -27,7 +27,12 @@ pub fn keys(hook: &Hook) -> Vec<String> {
         format!("{text} {nth}")
     });
     let rules: Vec<String> = rules.collect();
-    rules.into_iter().chain(hook.counters.iter().map(|name| format!("count {name}"))).collect()
+    let named = hook.counters.iter().map(|name| format!("count {name}"));
+    let limits = hook
+        .limits
+        .iter()
+        .flat_map(|limit| ["over", "full"].map(|what| format!("limit {} {what}", limit.name)));
+    rules.into_iter().chain(named).chain(limits).collect()
 }
 
 /// What was counted, by slot.
@@ -43,7 +48,8 @@ pub fn totals(record: &HookRecord, own: &[Counter], before: &[Counter]) -> Vec<C
 }
 
 fn keys_len(hook: &Hook) -> usize {
-    hook.rules.len() + hook.counters.len()
+    // Two a limit: see its `slot`.
+    hook.rules.len() + hook.counters.len() + 2 * hook.limits.len()
 }
 
 /// A hook that takes the place of nothing.

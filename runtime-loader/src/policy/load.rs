@@ -2,6 +2,7 @@
 
 use super::dir::PolicyDir;
 use super::heal::prog_id;
+use super::limits;
 use super::links::Link;
 use super::names::{self, LinkName};
 use super::record::{HookRecord, Record, Step, Target, now_s};
@@ -15,7 +16,7 @@ use crate::kernel::{
 };
 use crate::net::XdpMode;
 use crate::{Object, sys};
-use l4c_manifest::{Hook, HookKind};
+use l4c_manifest::{Hook, HookKind, PARAMS_SECTION};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -142,7 +143,9 @@ impl Locked {
         let plan = self.plan(request)?;
         let hooks = hooks(request.object, &plan.targets);
         let (kept, mut anew) = kept_maps(&plan, request.object)?;
-        let programs = kernel::load::Loaded::new(request.object, &hooks, kept, Ifaces::Live)?;
+        let params = limits::params(&plan, request.object, &kept)?;
+        let programs =
+            kernel::load::Loaded::new(request.object, &hooks, kept, Ifaces::Live, params)?;
         let (records, rules) = follow(&plan, &hooks)?;
         anew.extend(rules);
         Ok(Prepared { plan, hooks, programs, records, anew })
@@ -220,6 +223,9 @@ fn pins(
     for map in object.manifest().maps.iter().filter(|map| map.keeps) {
         let Some(fd) = programs.map(&map.name) else { continue };
         pins.borrow(fd, dir.maps(number).join(&map.name))?;
+    }
+    if let Some(params) = programs.map(PARAMS_SECTION) {
+        pins.borrow(params, dir.maps(number).join(names::PARAMS))?;
     }
     Ok(pins)
 }

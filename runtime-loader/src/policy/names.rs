@@ -16,6 +16,8 @@ pub const ENDED: &str = "end-gen";
 pub const INFO: &str = "info";
 /// A generation's maps that outlive it.
 pub const MAPS: &str = "maps-kept";
+/// Among those maps, what its programs are told of their limits.
+pub const PARAMS: &str = "limit-params";
 /// A hook's program.
 pub const PROGRAM: &str = "prog";
 /// A hook's counters.

@@ -2,6 +2,7 @@
 
 use super::dir::PolicyDir;
 use super::heal::prog_id;
+use super::limits;
 use super::links::Link;
 use super::load::{Loaded, Plan, XdpChoice};
 use super::names;
@@ -31,6 +32,9 @@ impl Locked {
         let plan = self.plan_back(dir, (now_number, now), &old)?;
         sys::wait_for_running_programs();
         let number = now_number + 1;
+        if let Some((_, now)) = &plan.current {
+            limits::bring_back(&plan.dir, (now_number, now), (old_number, &old))?;
+        }
         let commit = commit(&plan, number, old_number, &old)?;
         let done = self.run(&plan, commit)?;
         let hooks: Vec<&Hook> = old.hooks.iter().map(|hook| &hook.hook).collect();

@@ -3,7 +3,7 @@
 use super::dir::PolicyDir;
 use super::names::{self};
 use super::record::{HookRecord, Record};
-use super::{Locked, PolicyError, counts};
+use super::{LoadedLimit, Locked, PolicyError, counts};
 use crate::kernel::counters::Shape;
 use crate::{Counter, sys};
 use l4c_manifest::Hook;
@@ -23,8 +23,25 @@ pub struct HookStats {
     pub targets: Vec<String>,
     /// When its counters began; a replacement does not end that.
     pub since: SystemTime,
-    /// By slot: one for each rule, then one for each `count NAME`.
+    /// By slot: one for each rule, then one for each `count NAME`, then those of limits.
     pub counters: Vec<Counter>,
+    /// Of its limits.
+    pub limits: Vec<LimitStats>,
+}
+
+/// What became of a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitStats {
+    /// Its name.
+    pub name: String,
+    /// Keys whose buckets are not full.
+    pub keys: u64,
+    /// Keys that find room.
+    pub max: u64,
+    /// Packets over the limit.
+    pub over: u64,
+    /// Packets that met a full table: they took a bucket from another key, or got none.
+    pub full: u64,
 }
 
 impl Locked {
@@ -36,20 +53,44 @@ impl Locked {
         let dir = self.policy(policy);
         let (number, record) = self.current(&dir)?;
         let links = dir.links()?;
+        let limits = self.limits(policy)?;
         record
             .hooks
             .iter()
             .map(|hook| {
+                let counters = read(&dir, number, hook)?;
                 let here = links.iter().filter(|&&l| record.hook_at(l) == Some(&hook.hook.name));
                 Ok(HookStats {
                     policy: policy.to_owned(),
                     hook: hook.hook.clone(),
                     targets: here.map(|&link| self.target(link)).collect(),
                     since: hook.since(),
-                    counters: read(&dir, number, hook)?,
+                    limits: self.limit_stats(&limits, &hook.hook, &counters)?,
+                    counters,
                 })
             })
             .collect()
+    }
+
+    fn limit_stats(
+        &self,
+        limits: &[LoadedLimit],
+        hook: &Hook,
+        counters: &[Counter],
+    ) -> Result<Vec<LimitStats>, PolicyError> {
+        let own = limits.iter().filter(|limit| limit.hook == hook.name);
+        let packets = |slot: u32| counters.get(slot as usize).map_or(0, |c| c.packets);
+        own.map(|loaded| {
+            let limit = &loaded.limit;
+            Ok(LimitStats {
+                name: limit.name.clone(),
+                keys: self.buckets(loaded)?.len() as u64,
+                max: limit.max,
+                over: packets(limit.slot),
+                full: packets(limit.slot + 1),
+            })
+        })
+        .collect()
     }
 
     /// The generation of a policy that runs.

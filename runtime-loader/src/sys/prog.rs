@@ -3,7 +3,7 @@
 use super::{Command, IdAttr, bpf, bpf_fd, info, name};
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 /// `BPF_PROG_TYPE_SOCKET_FILTER`
 pub const SOCKET_FILTER: u32 = 1;
@@ -203,6 +203,39 @@ pub fn test_run(prog: BorrowedFd<'_>, data: &[u8], out: &mut Vec<u8>) -> io::Res
         out.truncate(attr.data_size_out as usize);
     }
     Ok(attr.retval)
+}
+
+/// The kernel's count of ticks, which only programs can read.
+pub fn ticks() -> io::Result<u64> {
+    // A program returns 32 bits: the upper half, the lower, and the upper once more, in case it went on meanwhile.
+    loop {
+        let [above, below, again] = [32, 0, 32].map(ticks_shifted);
+        let (above, below) = (above?, below?);
+        if again? == above {
+            return Ok(u64::from(above) << 32 | u64::from(below));
+        }
+    }
+}
+
+/// The count of ticks, shifted to the right by so many bits.
+fn ticks_shifted(bits: u8) -> io::Result<u32> {
+    // call bpf_jiffies64; r0 >>= bits; exit
+    let insns = [
+        [0x85, 0, 0, 0, 118, 0, 0, 0],
+        [0x77, 0, 0, 0, bits, 0, 0, 0],
+        [0x95, 0, 0, 0, 0, 0, 0, 0],
+    ];
+    let spec = ProgSpec {
+        kind: SOCKET_FILTER,
+        name: "l4c_ticks",
+        insns: insns.map(u64::from_le_bytes).to_vec(),
+        license: c"Dual MIT/GPL",
+        btf: None,
+        func_info: Records::default(),
+        line_info: Records::default(),
+    };
+    let prog = load_program(&spec)?;
+    test_run(prog.as_fd(), &[0; 64], &mut Vec::new())
 }
 
 /// Looks at a program.
