@@ -43,10 +43,21 @@ impl Program {
     /// # Errors
     /// [`KernelError`], with the verifier's log if it was the verifier that refused.
     pub fn load(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
+        Self::with_params(object, hook_name, crate::limits::dry(object))
+    }
+
+    /// As [`Self::load`], with limits that look at the kernel's own clocks, as they do on the wire.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_live(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
+        Self::with_params(object, hook_name, crate::limits::live(object, |_| None)?)
+    }
+
+    fn with_params(object: &Object, hook_name: &str, params: Vec<u8>) -> Result<Self, KernelError> {
         let hook = object.hook(hook_name).cloned();
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
-        let loaded =
-            Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry, crate::limits::dry(object))?;
+        let loaded = Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry, params)?;
         let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
         let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
         Ok(Self { loaded, hook, counters, framed: Vec::new(), asks_cpu })
@@ -91,6 +102,20 @@ impl Program {
         let Some(map) = self.loaded.map(TEST_CLOCK) else { return Ok(()) };
         sys::write_single(map, &now_ns.to_ne_bytes())
             .map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
+    }
+
+    /// Judges an Ethernet frame again and again, in one call and on the CPU that this thread runs on; several
+    /// threads may do so at once.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; a hook that sees no Ethernet header is not for this.
+    pub fn repeat(&self, frame: &[u8], times: u32) -> Result<(), RunError> {
+        const CALL: &str = "BPF_PROG_TEST_RUN";
+        if self.hook.kind != HookKind::Xdp {
+            return Err(RunError::Kernel { call: CALL, why: "it is no XDP hook".to_owned() });
+        }
+        let program = self.loaded.program(&self.hook).map_err(|e| kernel_error(CALL, &e))?;
+        sys::test_runs(program, frame, times).map_err(|e| kernel_error(CALL, &e))
     }
 
     fn test_run(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Result<u32, RunError> {

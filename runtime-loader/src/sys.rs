@@ -21,7 +21,7 @@ pub use perf::Ring;
 pub use pin::{get, pin};
 pub use prog::{
     ProgSpec, Records, SOCKET_FILTER, XDP, load_btf, load_empty_program, load_program, prog_by_id,
-    prog_info, test_run, ticks, verifier_log,
+    prog_info, test_run, test_runs, ticks, verifier_log,
 };
 
 use std::io;

@@ -205,6 +205,19 @@ pub fn test_run(prog: BorrowedFd<'_>, data: &[u8], out: &mut Vec<u8>) -> io::Res
     Ok(attr.retval)
 }
 
+/// Runs a program on a packet so many times.
+pub fn test_runs(prog: BorrowedFd<'_>, data: &[u8], times: u32) -> io::Result<()> {
+    let mut attr = TestAttr {
+        prog_fd: prog.as_raw_fd() as u32,
+        data_size_in: data.len() as u32,
+        data_in: data.as_ptr() as u64,
+        repeat: times,
+        ..Default::default()
+    };
+    // SAFETY: the kernel reads `data_size_in` bytes.
+    unsafe { bpf(Command::ProgTestRun, &mut attr) }.map(drop)
+}
+
 /// The kernel's count of ticks, which only programs can read.
 pub fn ticks() -> io::Result<u64> {
     // A program returns 32 bits: the upper half, the lower, and the upper once more, in case it went on meanwhile.
