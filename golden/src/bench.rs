@@ -96,12 +96,12 @@ pub fn text(text: &str, kind: HookKind) -> Result<Rules, Refused> {
 }
 
 impl Rules {
-    /// Compiles.
+    /// Compiles, as users do.
     ///
     /// # Errors
     /// In plain words, with the mistake's place in the rules if it has one.
     pub fn compiled(&self, level: OptLevel) -> Result<Compiled, String> {
-        self.compiled_as(Options { level, shadow: false, clock: Clock::Injected })
+        self.compiled_as(Options { level, ..Options::default() })
     }
 
     /// Compiles in a way of the caller's choice.
@@ -115,12 +115,13 @@ impl Rules {
         })
     }
 
-    /// Compiles and reads what came out.
+    /// Compiles for a test, which says how late it is, and reads what came out.
     ///
     /// # Errors
     /// As [`Rules::compiled`].
     pub fn object(&self, level: OptLevel) -> Result<Object, String> {
-        Object::parse(&self.compiled(level)?.elf).map_err(|e| e.to_string())
+        let options = Options { level, clock: Clock::Injected, ..Options::default() };
+        Object::parse(&self.compiled_as(options)?.elf).map_err(|e| e.to_string())
     }
 
     /// Number of rules, of all hooks and chains.

@@ -9,6 +9,8 @@ mod capture;
 mod foreign;
 #[path = "wire/kept.rs"]
 mod kept;
+#[path = "wire/limited.rs"]
+mod limited;
 #[path = "wire/pcapng.rs"]
 mod pcapng;
 #[path = "wire/places.rs"]

@@ -64,7 +64,7 @@ impl Drop for Pins {
 /// When they have a mistake.
 pub fn compiled(text: &str) -> Result<Object, String> {
     let rules = bench::text(text, HookKind::Xdp).map_err(|e| e.to_string())?;
-    rules.object(OptLevel::O2)
+    Object::parse(&rules.compiled(OptLevel::O2)?.elf).map_err(|e| e.to_string())
 }
 
 /// By rule; what `count NAME` counts by `count NAME`.
