@@ -220,16 +220,19 @@ fn failures(policy: &Policy) -> String {
         let mut judge = Reference::new(policy, test.hook);
         let rules = report::rules(policy, test.hook);
         let mut counts = vec![0; rules.len()];
+        let mut now_ns = 0;
         for step in &test.steps {
             match &step.kind {
                 TestStepKind::Send { packet, iface, times, expect } => {
                     judge.arrive(iface.map(|id| policy.ifaces[id].as_str()));
-                    let judged = judge.judge(packet);
-                    judged.matched.iter().for_each(|&rule| counts[rule] += times);
-                    let got = (judged.verdict, rules[judged.rule].name.as_str());
-                    let Some(Expect { verdict, by, .. }) = expect else { continue };
-                    if got.0 != *verdict || by.as_ref().is_some_and(|by| by != got.1) {
-                        let _ = writeln!(out, "  {}: {got:?} for {expect:?}", test.title);
+                    for _ in 0..*times {
+                        let judged = judge.judge(packet);
+                        judged.matched.iter().for_each(|&rule| counts[rule] += 1);
+                        let got = (judged.verdict, rules[judged.rule].name.as_str());
+                        let Some(Expect { verdict, by, .. }) = expect else { continue };
+                        if got.0 != *verdict || by.as_ref().is_some_and(|by| by != got.1) {
+                            let _ = writeln!(out, "  {}: {got:?} for {expect:?}", test.title);
+                        }
                     }
                 }
                 TestStepKind::ExpectCount { rule, op: CmpOp::Eq, count } => {
@@ -238,7 +241,10 @@ fn failures(policy: &Policy) -> String {
                         let _ = writeln!(out, "  {}: {rule} {got:?} for {count}", test.title);
                     }
                 }
-                TestStepKind::Wait { .. } => {}
+                TestStepKind::Wait { ns } => {
+                    now_ns += ns;
+                    judge.set_time(now_ns);
+                }
                 TestStepKind::Pcap { .. } | TestStepKind::ExpectCount { .. } => {
                     let _ = writeln!(out, "  {}: a step that is not run here", test.title);
                 }

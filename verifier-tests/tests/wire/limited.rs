@@ -125,7 +125,9 @@ fn another_rate_refills_nothing() {
             line.finish()?;
             Ok::<_, String>(packets - (over(lab)? - before))
         };
-        let load = |object: &l4c_runtime::Object| Ask::new("limits", object, &[&veth.receiver_iface]).load(lab);
+        let load = |object: &l4c_runtime::Object| {
+            Ask::new("limits", object, &[&veth.receiver_iface]).load(lab)
+        };
         // One packet in ten seconds: nothing comes back in this test.
         let slow = counting(1).replace("rate 1 packets/s", "rate 6/m");
         load(&compiled(&slow)?)?;
