@@ -2,13 +2,18 @@
 //!
 //! Lowering and the reference evaluator both start here, and share nothing else.
 
+mod limit;
+mod test;
+
 use crate::chance::Chance;
-use crate::fields::{Field, Place, Ty};
+use crate::fields::Field;
 use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
-use l4c_manifest::{Full, HookKind, Rate, Unit, Verdict};
+use l4c_manifest::{HookKind, Verdict};
+pub use limit::{KeyPart, Limit, LimitTest};
 use std::ops::Range;
+pub use test::{Amount, Expect, Test, TestStep, TestStepKind};
 
 /// A set of the policy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,67 +75,6 @@ pub struct Set {
     pub narrow: Ranges,
     /// IPv6 addresses (128 bits).
     pub wide: Ranges,
-}
-
-/// A token bucket, or one for each key.
-#[derive(Debug, Clone)]
-pub struct Limit {
-    /// Its name.
-    pub name: String,
-    /// Where it is declared.
-    pub span: Span,
-    /// What is counted.
-    pub unit: Unit,
-    /// How fast a bucket fills; none if it does not.
-    pub rate: Option<Rate>,
-    /// What a bucket holds.
-    pub burst: u64,
-    /// The key; nothing if all packets share a bucket.
-    pub key: Vec<KeyPart>,
-    /// So many keys find room.
-    pub max: u64,
-    /// What becomes of a new key when there is none.
-    pub full: Full,
-    /// One word a bucket, on hooks that may lock too.
-    pub word: bool,
-}
-
-/// A part of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPart {
-    /// Its row.
-    pub field: &'static Field,
-    /// Of the packet inside a tunnel.
-    pub inner: bool,
-    /// Bits that count of an IPv4 and of an IPv6 address, from the first.
-    pub prefix_bits: [u8; 2],
-}
-
-impl KeyPart {
-    /// The part of a place's number that counts.
-    #[must_use]
-    pub fn mask(&self, place: &Place) -> u128 {
-        let (bits, counts) = match (self.field.ty, place.width_bits()) {
-            (Ty::Addr | Ty::Addr4 | Ty::Addr6, 32) => (32, self.prefix_bits[0]),
-            (Ty::Addr | Ty::Addr4 | Ty::Addr6, 128) => (128, self.prefix_bits[1]),
-            _ => return u128::MAX,
-        };
-        let whole = u128::MAX >> (128 - bits);
-        whole & !whole.checked_shr(counts.into()).unwrap_or(0)
-    }
-
-    /// As rules write it.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let name = self.field.shown(self.inner);
-        let [v4, v6] = self.prefix_bits;
-        match self.field.ty {
-            Ty::Addr if [v4, v6] != [32, 128] => format!("{name}/{v4}/{v6}"),
-            Ty::Addr4 if v4 != 32 => format!("{name}/{v4}"),
-            Ty::Addr6 if v6 != 128 => format!("{name}/{v6}"),
-            _ => name.into_owned(),
-        }
-    }
 }
 
 /// A chain.
@@ -252,17 +196,6 @@ pub enum Pred {
     And(Vec<Pred>),
     /// Left to right until one is true.
     Or(Vec<Pred>),
-}
-
-/// `over(L)`, `under(L)`: spends a token if there is one. Both are false for a packet without a field of the key.
-#[derive(Debug, Clone, Copy)]
-pub struct LimitTest {
-    /// Whose.
-    pub limit: LimitId,
-    /// True if there is one, instead of if there is none.
-    pub under: bool,
-    /// Where it stands.
-    pub span: Span,
 }
 
 impl Pred {
@@ -479,83 +412,4 @@ pub enum Glob {
         /// At most 63.
         max: u8,
     },
-}
-
-/// A test of the policy, its packets built.
-#[derive(Debug, Clone)]
-pub struct Test {
-    /// The text behind `test`.
-    pub title: String,
-    /// The hook it is for.
-    pub hook: HookId,
-    /// In order.
-    pub steps: Vec<TestStep>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// A step of a test.
-#[derive(Debug, Clone)]
-pub struct TestStep {
-    /// What is done.
-    pub kind: TestStepKind,
-    /// The whole line.
-    pub span: Span,
-}
-
-/// Steps of a test.
-#[derive(Debug, Clone)]
-pub enum TestStepKind {
-    /// Sends one packet some times.
-    Send {
-        /// As the hook sees it.
-        packet: Vec<u8>,
-        /// The interface that it comes in by.
-        iface: Option<IfaceId>,
-        /// How often.
-        times: u64,
-        /// What is expected of each.
-        expect: Option<Expect>,
-    },
-    /// Sends a capture.
-    Pcap {
-        /// The file, resolved.
-        path: std::path::PathBuf,
-        /// What is expected.
-        expect: Option<Expect>,
-    },
-    /// Moves the clock.
-    Wait {
-        /// Nanoseconds.
-        ns: u64,
-    },
-    /// Looks at a rule's packets so far.
-    ExpectCount {
-        /// Report name of the rule.
-        rule: String,
-        /// How to compare.
-        op: l4c_grammar::CmpOp,
-        /// With what.
-        count: u64,
-    },
-}
-
-/// `expect VERDICT [by RULE] [OP N|N%]`
-#[derive(Debug, Clone, PartialEq)]
-pub struct Expect {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The rule that must have decided (report name, or `default`).
-    pub by: Option<String>,
-    /// How many packets; all of them if left out.
-    pub amount: Option<(l4c_grammar::CmpOp, Amount)>,
-}
-
-/// A number of packets.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Amount {
-    /// So many.
-    Packets(u64),
-    /// A share of those sent, in percent.
-    Percent(f64),
 }

@@ -392,7 +392,7 @@ impl Setting {
             return now_ns;
         }
         let passed = u128::from(now_ns.wrapping_sub(self.since_ns));
-        self.from.wrapping_add((passed * u128::from(self.speed) >> SPEED_SHIFT) as u64)
+        self.from.wrapping_add(((passed * u128::from(self.speed)) >> SPEED_SHIFT) as u64)
     }
 
     fn words(&self) -> [u64; Self::WORDS] {
@@ -413,7 +413,7 @@ fn pace(rate: Rate) -> Result<(u64, u64), Unfit> {
     } else {
         // Not to the last digit: as slow as it takes, so that no packet too many gets through.
         let cost = (MAX_SPEED * ns / units).max(1);
-        (cost, (cost * units << SPEED_SHIFT) / ns)
+        (cost, ((cost * units) << SPEED_SHIFT) / ns)
     };
     if speed > MAX_SPEED << (SPEED_SHIFT + 10) {
         return Err(Unfit::Fast);

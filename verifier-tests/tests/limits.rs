@@ -2,6 +2,8 @@
 //!
 //! `L4C_PACKETS` says with how many packets; a million if it is left out, which a build machine has time for.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 use l4c_compiler::pipeline::Options;
 use l4c_compiler::{Clock, OptLevel};
 use l4c_golden::bench;
