@@ -53,7 +53,7 @@ struct Seen {
 }
 
 fn object(rules: &Rules, level: OptLevel, shadow: bool) -> Result<Object, String> {
-    let elf = rules.compiled_as(Options { level, shadow, clock: Clock::Kernel })?.elf;
+    let elf = rules.compiled_as(Options { level, shadow, clock: Clock::Injected })?.elf;
     Object::parse(&elf).map_err(|e| e.to_string())
 }
 
