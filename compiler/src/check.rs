@@ -4,9 +4,11 @@
 //! the user. What the language has and this compiler does not is an error at its place.
 
 mod blocks;
+mod changes;
 mod compare;
 mod diags;
 mod dns_name;
+mod elements;
 pub(crate) mod errors;
 mod expr;
 pub(crate) mod graph;

@@ -3,6 +3,7 @@
 //! Lowering and the reference evaluator both start here, and share nothing else.
 
 mod limit;
+mod set;
 mod test;
 
 use crate::chance::Chance;
@@ -12,6 +13,7 @@ use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
 use l4c_manifest::{HookKind, Verdict};
 pub use limit::{KeyPart, Limit, LimitTest};
+pub use set::{Change, ChangeKind, Set, Stored, TupleTest, set_form};
 use std::ops::Range;
 pub use test::{Amount, Expect, Test, TestStep, TestStepKind};
 
@@ -62,19 +64,6 @@ pub struct Policy {
     pub ifaces: PrimaryMap<IfaceId, String>,
     /// Tests, in source order.
     pub tests: Vec<Test>,
-}
-
-/// A static set, its elements by family.
-#[derive(Debug, Clone)]
-pub struct Set {
-    /// Its name.
-    pub name: String,
-    /// Where it is declared.
-    pub span: Span,
-    /// IPv4 addresses (32 bits) of an address or prefix set; the numbers of any other.
-    pub narrow: Ranges,
-    /// IPv6 addresses (128 bits).
-    pub wide: Ranges,
 }
 
 /// A chain.
@@ -135,6 +124,8 @@ pub enum Effect {
         /// `snap BYTES`: so many bytes of each are kept; all if it is left out.
         snap_bytes: Option<u32>,
     },
+    /// `add KEY to @set`, `del KEY from @set`
+    Change(Change),
 }
 
 /// Actions that steer.
@@ -190,6 +181,8 @@ pub enum Pred {
     Atom(Atom),
     /// A token of a limit.
     Limit(LimitTest),
+    /// Several fields together, in a set of tuples.
+    Tuple(TupleTest),
     /// The other way round.
     Not(Box<Pred>),
     /// Left to right until one is false.
@@ -203,7 +196,7 @@ impl Pred {
     #[must_use]
     pub fn keeps_state(&self) -> bool {
         match self {
-            Self::Const(_) | Self::Atom(_) => false,
+            Self::Const(_) | Self::Atom(_) | Self::Tuple(_) => false,
             Self::Limit(_) => true,
             Self::Not(pred) => pred.keeps_state(),
             Self::And(list) | Self::Or(list) => list.iter().any(Self::keeps_state),

@@ -2,8 +2,8 @@
 
 use crate::fields::Ty;
 use crate::hir::{
-    Amount, Atom, AtomTest, Divisor, Effect, Expect, Glob, Multiple, NameTest, Operand, Pattern,
-    Policy, Pred, Rule, Steer, Test, TestStepKind,
+    Amount, Atom, AtomTest, Change, ChangeKind, Divisor, Effect, Expect, Glob, KeyPart, Multiple,
+    NameTest, Operand, Pattern, Policy, Pred, Rule, Steer, Test, TestStepKind,
 };
 use crate::ranges::Ranges;
 use std::fmt::Write as _;
@@ -25,6 +25,10 @@ pub fn hir_text(policy: &Policy) -> String {
             if !ranges.is_empty() {
                 line(&mut out, 1, format_args!("{family} {}", numbers(ranges, plain)));
             }
+        }
+        if let Some(stored) = &set.stored {
+            let [narrow, wide] = stored.keys.each_ref().map(Vec::len);
+            line(&mut out, 1, format_args!("in maps: {narrow} and {wide} bytes of keys"));
         }
     }
     for chain in policy.chains.values() {
@@ -56,6 +60,10 @@ pub fn pred_text(policy: &Policy, pred: &Pred) -> String {
             let word = if test.under { "under" } else { "over" };
             format!("{word}({})", policy.limits[test.limit].name)
         }
+        Pred::Tuple(test) => {
+            let (key, set) = (key_text(&test.key), &policy.sets[test.set].name);
+            format!("{key} {} @{set}", relation(test.negated))
+        }
         Pred::Not(inner) => format!("not {}", pred_text(policy, inner)),
         Pred::And(list) => join(list, " and "),
         Pred::Or(list) => join(list, " or "),
@@ -76,6 +84,7 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
             Effect::Sample { chance, snap_bytes: Some(bytes) } => {
                 format!("sample {chance} snap {bytes}")
             }
+            Effect::Change(change) => change_text(policy, change),
         })
         .collect();
     if let Some(steer) = rule.steer {
@@ -90,6 +99,23 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
     }
     let pred = pred_text(policy, &rule.pred);
     line(out, 1, format_args!("{}: {pred} -> {}", rule.name, actions.join(", ")));
+}
+
+/// A key in parentheses, if it has several parts.
+fn key_text(key: &[KeyPart]) -> String {
+    match key {
+        [one] => one.text(),
+        parts => format!("({})", parts.iter().map(KeyPart::text).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn change_text(policy: &Policy, change: &Change) -> String {
+    let (key, set) = (key_text(&change.key), &policy.sets[change.set].name);
+    match change.what {
+        ChangeKind::Add(None) => format!("add {key} to @{set}"),
+        ChangeKind::Add(Some(ns)) => format!("add {key} to @{set} for {ns}ns"),
+        ChangeKind::Del => format!("del {key} from @{set}"),
+    }
 }
 
 fn atom_text(policy: &Policy, atom: &Atom) -> String {
@@ -259,6 +285,10 @@ fn test_lines(out: &mut String, policy: &Policy, test: &Test) {
                 line(out, 1, format_args!("pcap {name:?}{}", expect_text(expect.as_ref())));
             }
             TestStepKind::Wait { ns } => line(out, 1, format_args!("wait {ns} ns")),
+            TestStepKind::ExpectSet { set, key } => {
+                let set = &policy.sets[*set].name;
+                line(out, 1, format_args!("expect @{set} has {key:?}"));
+            }
             TestStepKind::ExpectCount { rule, op, count } => {
                 line(out, 1, format_args!("expect count {rule} {} {count}", op.sign()));
             }

@@ -78,6 +78,7 @@ fn reach(pred: &Pred, from: Families, found: &mut BTreeMap<LimitId, Families>) -
             let none = Families { v4: false, v6: false };
             list.iter().fold(none, |all, pred| all.or(reach(pred, from, found)))
         }
+        Pred::Tuple(_) => from,
         Pred::Limit(test) => {
             let known = found.entry(test.limit).or_insert(from);
             *known = known.or(from);
@@ -188,10 +189,13 @@ fn manifest(
     out
 }
 
-/// Gives each limit of a policy's hooks its place in the section of parameters.
-pub fn place<'h>(hooks: impl Iterator<Item = &'h mut manifest::Hook>) {
+/// Gives each limit of a policy's hooks its place in the section of parameters; says where they end.
+pub fn place<'h>(hooks: impl Iterator<Item = &'h mut manifest::Hook>) -> usize {
     let limits = hooks.flat_map(|hook| &mut hook.limits);
-    for (limit, off_bytes) in limits.zip((0..).step_by(Params::BYTES)) {
-        limit.params_off_bytes = off_bytes;
+    let mut end_bytes = 0;
+    for limit in limits {
+        limit.params_off_bytes = end_bytes as u32;
+        end_bytes += Params::BYTES;
     }
+    end_bytes
 }

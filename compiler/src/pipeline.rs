@@ -9,12 +9,12 @@
 //! `Verified<Module>`, and the back end accepts nothing else.
 
 use crate::hir::{HookId, Policy};
-use crate::limits;
 use crate::lower;
 use crate::plan::plan;
 use crate::report;
 use crate::source::Sources;
-use l4c_ebpf::{Error as EbpfError, Program};
+use crate::{limits, sets};
+use l4c_ebpf::{Elements, Error as EbpfError, Program};
 use l4c_grammar::{Diag, FileId, Span};
 use l4c_ir::passes::{OptLevel, optimize};
 use l4c_ir::{Clock, LineData, Module, Verified};
@@ -86,7 +86,12 @@ pub fn compile(
     options: Options,
 ) -> Result<Compiled, CompileError> {
     let built = build(policy, sources, options)?;
-    let object = l4c_ebpf::object(&programs(&built)).map_err(|e| blame(e, policy, sources))?;
+    let elements: Vec<Elements> = sets::elements(policy, built.iter().map(|(hook, _)| hook))
+        .into_iter()
+        .map(|(map, keys)| Elements { map, keys })
+        .collect();
+    let object = l4c_ebpf::object_with(&programs(&built), &elements);
+    let object = object.map_err(|e| blame(e, policy, sources))?;
     Ok(Compiled { elf: object.elf, manifest: object.manifest, stats: object.stats })
 }
 
@@ -141,7 +146,8 @@ fn build(policy: &Policy, sources: &Sources, options: Options) -> Result<Built, 
         Ok((hook_manifest(policy, sources, hook, options.shadow), module))
     });
     let mut built: Built = built.collect::<Result<_, CompileError>>()?;
-    limits::place(built.iter_mut().map(|(hook, _)| hook));
+    let end_bytes = limits::place(built.iter_mut().map(|(hook, _)| hook));
+    sets::place(built.iter_mut().map(|(hook, _)| hook), end_bytes);
     Ok(built)
 }
 
@@ -224,6 +230,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
     let counters = report::counters(policy, hook);
     let counted = u32::try_from(rules.len() + counters.len()).unwrap_or(u32::MAX);
     let limits = limits::of_hook(policy, hook, counted);
+    let sets = sets::of_hook(policy, hook, counted + 2 * limits.len() as u32);
     let slots: Vec<u32> =
         report::samples(policy, hook).into_iter().filter_map(|n| u32::try_from(n).ok()).collect();
     manifest::Hook {
@@ -240,6 +247,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
             .map(|(id, rule)| manifest::Interface { name: policy.ifaces[id].clone(), rule })
             .collect(),
         limits: limits.into_iter().map(|limit| limit.manifest).collect(),
+        sets: sets.into_iter().map(|set| set.manifest).collect(),
     }
 }
 

@@ -26,6 +26,8 @@ const COST_IN_LINE: usize = 1_600;
 /// Instructions of a bucket, roughly, and of a part of its key.
 const A_BUCKET: usize = 180;
 const A_KEY_PART: usize = 20;
+/// Instructions of a look into a set that is kept in maps, roughly.
+const AN_ELEMENT: usize = 40;
 
 /// How a hook's rules are spread over functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,7 @@ fn pred_cost(policy: &Policy, pred: &Pred) -> usize {
         Pred::Const(_) => 1,
         Pred::Atom(atom) => atom_cost(policy, atom),
         Pred::Limit(test) => A_BUCKET + A_KEY_PART * policy.limits[test.limit].key.len(),
+        Pred::Tuple(test) => AN_ELEMENT + A_KEY_PART * test.key.len(),
         Pred::Not(inner) => pred_cost(policy, inner),
         Pred::And(list) | Pred::Or(list) => list.iter().map(|p| pred_cost(policy, p)).sum(),
     }
@@ -115,6 +118,9 @@ fn atom_cost(policy: &Policy, atom: &Atom) -> usize {
         AtomTest::In { values, .. } => values.iter().map(|r| r.as_slice().len()).sum(),
         AtomTest::InSet { set, .. } => {
             let set = &policy.sets[*set];
+            if set.stored.is_some() {
+                return (HEADER + AN_ELEMENT) * 2;
+            }
             set.narrow.as_slice().len() + set.wide.as_slice().len()
         }
         AtomTest::Equals { pattern, .. }

@@ -6,6 +6,7 @@
 mod buckets;
 mod dissect;
 mod dns;
+mod elements;
 mod eval;
 mod options;
 mod trace;
@@ -16,13 +17,14 @@ mod tests;
 pub use dissect::Dissected;
 pub use trace::{Read, Step, Trace, Value};
 
-use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Steer};
+use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, SetId, Steer};
 use crate::ranges::Ranges;
 use crate::report;
 use buckets::Buckets;
 use cranelift_entity::EntityRef;
+use elements::Sets;
 use eval::Question;
-use l4c_manifest::{Start, Verdict};
+use l4c_manifest::{Key, Start, Verdict};
 
 /// Rules that stand one below the other, and the report index of the first.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,7 @@ pub struct Reference<'p> {
     /// How late it is.
     now_ns: u64,
     buckets: Buckets,
+    sets: Sets,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -90,6 +93,7 @@ impl<'p> Reference<'p> {
             iface: None,
             now_ns: 0,
             buckets: Buckets::default(),
+            sets: Sets::new(policy),
             own,
             chains,
             default: &hook.default,
@@ -107,6 +111,14 @@ impl<'p> Reference<'p> {
     pub fn reset(&mut self) {
         self.now_ns = 0;
         self.buckets = Buckets::default();
+        self.sets = Sets::new(self.policy);
+    }
+
+    /// Does a set that changes hold this now? None if it never changes.
+    #[must_use]
+    pub fn has(&self, set: SetId, key: &Key) -> Option<bool> {
+        let changes = self.policy.sets[set].stored.is_some();
+        changes.then(|| self.sets.has(set, key, self.now_ns))
     }
 
     /// From now on it is so late, in nanoseconds; 0 at first.
@@ -139,6 +151,7 @@ impl<'p> Reference<'p> {
         let packet = Dissected::new(bytes, self.start, self.dns_ports);
         let inner = packet.inner();
         let mut buckets = std::mem::take(&mut self.buckets);
+        let mut sets = std::mem::take(&mut self.sets);
         let mut run = Run {
             question: Question {
                 policy: self.policy,
@@ -148,6 +161,7 @@ impl<'p> Reference<'p> {
                 now_ns: self.now_ns,
                 bytes: bytes.len(),
                 buckets: &mut buckets,
+                sets: &mut sets,
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),
@@ -157,6 +171,7 @@ impl<'p> Reference<'p> {
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
         self.buckets = buckets;
+        self.sets = sets;
         (Judgement { verdict, rule, matched, counted }, steps)
     }
 
@@ -214,11 +229,14 @@ impl Run<'_, '_> {
         }
         if matched {
             self.matched.push(index);
-            self.counted.extend(rule.effects.iter().filter_map(|effect| match effect {
-                Effect::Count(counter) => Some(*counter),
-                // Who listens gets a copy: of that a packet knows nothing.
-                Effect::Sample { .. } => None,
-            }));
+            for effect in &rule.effects {
+                match effect {
+                    Effect::Count(counter) => self.counted.push(*counter),
+                    Effect::Change(change) => self.question.change(change),
+                    // Who listens gets a copy: of that a packet knows nothing.
+                    Effect::Sample { .. } => {}
+                }
+            }
         }
         matched
     }

@@ -6,7 +6,8 @@
 
 use crate::fields::{Place, Ty, When};
 use crate::hir::{
-    AtomTest, ChainId, CounterId, Effect, Hook, HookId, IfaceId, Operand, Policy, Pred, Rule, Steer,
+    AtomTest, ChainId, CounterId, Effect, Hook, HookId, IfaceId, KeyPart, Operand, Policy, Pred,
+    Rule, Steer,
 };
 
 /// One line of a report.
@@ -103,7 +104,7 @@ pub fn ifaces(policy: &Policy, hook: HookId) -> Vec<(IfaceId, String)> {
 
 fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
     match pred {
-        Pred::Const(_) | Pred::Limit(_) => {}
+        Pred::Const(_) | Pred::Limit(_) | Pred::Tuple(_) => {}
         Pred::Not(inner) => asked_ifaces(policy, inner, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|inner| asked_ifaces(policy, inner, out));
@@ -128,13 +129,17 @@ pub fn asks_for_tags(policy: &Policy, hook: HookId) -> Vec<String> {
     rules(policy, hook).into_iter().filter(asks).map(|line| line.name).collect()
 }
 
+/// Is it a field of a VLAN tag, outside of tunnels?
+fn has_tag(part: &KeyPart) -> bool {
+    let tags = |place: &Place| matches!(place.when, When::Tag1 | When::Tag2);
+    !part.inner && part.field.places.iter().any(tags)
+}
+
 fn asks_for_tag(policy: &Policy, pred: &Pred) -> bool {
     match pred {
         Pred::Const(_) => false,
-        Pred::Limit(test) => policy.limits[test.limit].key.iter().any(|part| {
-            let tags = |place: &Place| matches!(place.when, When::Tag1 | When::Tag2);
-            !part.inner && part.field.places.iter().any(tags)
-        }),
+        Pred::Limit(test) => policy.limits[test.limit].key.iter().any(has_tag),
+        Pred::Tuple(test) => test.key.iter().any(has_tag),
         Pred::Not(inner) => asks_for_tag(policy, inner),
         Pred::And(list) | Pred::Or(list) => list.iter().any(|pred| asks_for_tag(policy, pred)),
         Pred::Atom(atom) => match &atom.operand {

@@ -241,6 +241,11 @@ fn failures(policy: &Policy) -> String {
                         let _ = writeln!(out, "  {}: {rule} {got:?} for {count}", test.title);
                     }
                 }
+                TestStepKind::ExpectSet { set, key } => {
+                    if judge.has(*set, key) != Some(true) {
+                        let _ = writeln!(out, "  {}: {key:?} is missing", test.title);
+                    }
+                }
                 TestStepKind::Wait { ns } => {
                     now_ns += ns;
                     judge.set_time(now_ns);

@@ -1,7 +1,8 @@
 //! What every engine can do.
 
 use crate::Shape;
-use l4c_manifest::Verdict;
+use l4c_compiler::hir::SetId;
+use l4c_manifest::{Key, Verdict};
 use std::fmt;
 
 pub use l4c_runtime::Counter;
@@ -43,6 +44,12 @@ pub trait Engine {
     /// # Errors
     /// When the counters can't be read.
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError>;
+
+    /// Does a set that changes hold this now? `set` is its id and its name; none if the hook does not use it.
+    ///
+    /// # Errors
+    /// When the engine can't look.
+    fn has(&mut self, set: (SetId, &str), key: &Key) -> Result<Option<bool>, JudgeError>;
 
     /// Back to the state of a program just loaded.
     ///

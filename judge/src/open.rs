@@ -2,10 +2,10 @@
 
 use crate::engine::opinion;
 use crate::{Counter, Engine, JudgeError, Opinion, Shape};
-use l4c_compiler::hir::{CounterId, HookId, Policy};
+use l4c_compiler::hir::{CounterId, HookId, Policy, SetId};
 use l4c_compiler::reference::{Judgement, Reference};
 use l4c_compiler::report;
-use l4c_manifest::Verdict;
+use l4c_manifest::{Key, Verdict};
 use l4c_runtime::kernel::{self, Program};
 use l4c_runtime::{KernelError, LoadError, Object, RunError, Vm};
 use std::collections::BTreeMap;
@@ -210,6 +210,10 @@ impl Engine for VmEngine {
         Ok(shown(self.vm.counters(), &self.shape))
     }
 
+    fn has(&mut self, (_, set): (SetId, &str), key: &Key) -> Result<Option<bool>, JudgeError> {
+        Ok(self.vm.has(set, key))
+    }
+
     fn reset(&mut self) -> Result<(), JudgeError> {
         self.vm.reset();
         self.rejects.seen = 0;
@@ -248,6 +252,10 @@ impl Engine for KernelEngine {
 
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
         Ok(shown(self.program.counters().map_err(failed)?, &self.shape))
+    }
+
+    fn has(&mut self, (_, set): (SetId, &str), key: &Key) -> Result<Option<bool>, JudgeError> {
+        self.program.has(set, key).map_err(failed)
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {
@@ -308,6 +316,10 @@ impl Engine for ReferenceEngine<'_> {
 
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
         Ok(self.counters.clone())
+    }
+
+    fn has(&mut self, (set, _): (SetId, &str), key: &Key) -> Result<Option<bool>, JudgeError> {
+        Ok(self.reference.has(set, key))
     }
 
     fn reset(&mut self) -> Result<(), JudgeError> {

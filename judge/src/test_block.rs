@@ -2,9 +2,10 @@
 
 use crate::dry_run::{Stamps, play};
 use crate::{Captured, Engine, Explanation, FileError, JudgeError, Judged, Sink, explain};
-use l4c_compiler::hir::{Amount, Expect, Policy, Test, TestStepKind};
+use l4c_compiler::hir::{Amount, Expect, Policy, SetId, Test, TestStepKind};
+use l4c_compiler::reference::Reference;
 use l4c_grammar::{CmpOp, Span};
-use l4c_manifest::Verdict;
+use l4c_manifest::{Key, Verdict};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -51,6 +52,7 @@ pub fn run_test(policy: &Policy, test: &Test, engine: &mut dyn Engine) -> TestOu
                 run.pcap(engine, step.span, path, expect.as_ref())
             }
             TestStepKind::Wait { ns } => run.wait(engine, step.span, *ns),
+            TestStepKind::ExpectSet { set, key } => run.has(engine, step.span, *set, key),
             TestStepKind::ExpectCount { rule, op, count } => {
                 run.count(engine, step.span, rule, *op, *count)
             }
@@ -214,6 +216,39 @@ impl Run<'_> {
     fn wait(&mut self, engine: &mut dyn Engine, span: Span, ns: u64) -> Result<(), Box<Failure>> {
         self.stamps.now_ns = self.stamps.now_ns.saturating_add(ns);
         engine.set_time(self.stamps.now_ns).map_err(|e| Box::new(Failure::engine(span, &e)))
+    }
+
+    fn has(
+        &self,
+        engine: &mut dyn Engine,
+        span: Span,
+        id: SetId,
+        key: &Key,
+    ) -> Result<(), Box<Failure>> {
+        let set = &self.policy.sets[id];
+        let found = engine.has((id, &set.name), key);
+        let has = match found.map_err(|e| Box::new(Failure::engine(span, &e)))? {
+            Some(has) => has,
+            // The hook does not use it: it is as declared.
+            None if set.stored.is_some() => {
+                Reference::new(self.policy, self.test.hook).has(id, key).unwrap_or(false)
+            }
+            None => {
+                let elements = if key.wide { &set.wide } else { &set.narrow };
+                key.values.first().is_some_and(|&value| elements.contains(value))
+            }
+        };
+        if has {
+            return Ok(());
+        }
+        Err(Box::new(Failure {
+            span,
+            expected: format!("that set `{}` has this", set.name),
+            got: "it has not".to_owned(),
+            packet: None,
+            explanation: None,
+            broken: false,
+        }))
     }
 
     fn count(

@@ -2,11 +2,11 @@ use crate::*;
 use l4c_compiler::fields::Field;
 use l4c_compiler::hir::{
     Amount, Atom, AtomTest, Chain, Effect, Expect, Hook, HookId, Operand, Policy, Pred, Rule,
-    Steer, Test, TestStep, TestStepKind,
+    SetId, Steer, Test, TestStep, TestStepKind,
 };
 use l4c_compiler::ranges::Ranges;
 use l4c_grammar::{CmpOp, Span};
-use l4c_manifest::{HookKind, Verdict};
+use l4c_manifest::{HookKind, Key, Verdict};
 use l4c_packets::{Capture, LinkType, Writer};
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -214,6 +214,9 @@ impl Engine for Fake {
     }
     fn counters(&mut self) -> Result<Vec<Counter>, JudgeError> {
         Ok(vec![Counter::default(); self.shape.slots()])
+    }
+    fn has(&mut self, _: (SetId, &str), _: &Key) -> Result<Option<bool>, JudgeError> {
+        Ok(None)
     }
     fn reset(&mut self) -> Result<(), JudgeError> {
         Ok(())

@@ -10,6 +10,7 @@
 mod hook;
 mod limit;
 mod sample;
+mod set;
 
 pub use hook::{HookKind, Start, Verdict};
 pub use limit::{
@@ -19,6 +20,10 @@ pub use limit::{
 };
 pub use sample::{MAX_SAMPLE_BYTES, SAMPLE_MAGIC, SampleHead, Samples};
 use serde::{Deserialize, Serialize};
+pub use set::{
+    Column, ELEMENTS_SECTION, FILTER_PLACES, Key, Listed, MAX_KEY_BYTES, STATE_BYTES, Set,
+    SetTable, State, key_bytes, places, prefix_mask, prefixes,
+};
 
 /// ELF section that holds the manifest. libbpf, bpftool and aya skip sections they do not know.
 pub const SECTION: &str = ".l4c";
@@ -81,6 +86,8 @@ pub enum MapKind {
     PercpuArray,
     /// `BPF_MAP_TYPE_PERF_EVENT_ARRAY` (4): a perf ring for each CPU, put there by whoever listens.
     PerfEventArray,
+    /// `BPF_MAP_TYPE_HASH` (1)
+    Hash,
 }
 
 impl MapKind {
@@ -91,6 +98,7 @@ impl MapKind {
             Self::Array => 2,
             Self::PercpuArray => 6,
             Self::PerfEventArray => 4,
+            Self::Hash => 1,
         }
     }
 }
@@ -123,6 +131,9 @@ pub struct Hook {
     /// Limits that its rules ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+    /// Sets that are kept in maps and that its rules use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<Set>,
 }
 
 /// An interface that a rule names.

@@ -82,6 +82,7 @@ mod tests {
             samples: None,
             interfaces: names.iter().map(interface).collect(),
             limits: Vec::new(),
+            sets: Vec::new(),
         }
     }
 

@@ -9,10 +9,10 @@ mod privilege;
 
 use crate::insn::{CALL, Insn};
 use crate::shown::{ethertype, shown};
-use crate::sys;
 use crate::vm::helper;
 use crate::{Counter, KernelError, Object, RunError};
-use l4c_manifest::{Hook, HookKind, TEST_CLOCK};
+use crate::{sets, sys};
+use l4c_manifest::{Hook, HookKind, Key, State, TEST_CLOCK};
 use load::{Ifaces, Loaded, chain, no_hook};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::fd::BorrowedFd;
@@ -35,6 +35,10 @@ pub struct Program {
     framed: Vec<u8>,
     /// The program asks which CPU it runs on.
     asks_cpu: bool,
+    /// The injected time.
+    now_ns: u64,
+    /// Where to find what sets hold at first, if there are any.
+    elements: Option<Object>,
 }
 
 impl Program {
@@ -51,7 +55,8 @@ impl Program {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_live(object: &Object, hook_name: &str) -> Result<Self, KernelError> {
-        Self::with_params(object, hook_name, crate::limits::live(object, |_| None)?)
+        let params = crate::limits::live(object, |_| None, |_| State::INITIAL)?;
+        Self::with_params(object, hook_name, params)
     }
 
     fn with_params(object: &Object, hook_name: &str, params: Vec<u8>) -> Result<Self, KernelError> {
@@ -59,8 +64,13 @@ impl Program {
         let hook = hook.ok_or_else(|| no_hook(hook_name))?;
         let loaded = Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry, params)?;
         let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
+        for set in &hook.sets {
+            sets::declare(&loaded, object, set, 0)?;
+        }
         let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
-        Ok(Self { loaded, hook, counters, framed: Vec::new(), asks_cpu })
+        let elements = if hook.sets.is_empty() { None } else { Some(object.clone()) };
+        let framed = Vec::new();
+        Ok(Self { loaded, hook, counters, framed, asks_cpu, now_ns: 0, elements })
     }
 
     /// Judges a packet: the program's return code.
@@ -99,6 +109,7 @@ impl Program {
     /// # Errors
     /// [`RunError::Kernel`] when the time can't be written.
     pub fn set_time(&mut self, now_ns: u64) -> Result<(), RunError> {
+        self.now_ns = now_ns;
         let Some(map) = self.loaded.map(TEST_CLOCK) else { return Ok(()) };
         sys::write_single(map, &now_ns.to_ne_bytes())
             .map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
@@ -153,7 +164,27 @@ impl Program {
             let Some(map) = self.loaded.map(&limit.map) else { continue };
             sys::zero_values(map).map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
         }
+        if let Some(object) = &self.elements {
+            sets::reset(&self.loaded, object, &self.hook.sets)
+                .map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
+        }
         self.set_time(0)
+    }
+
+    /// Does a set of the hook hold this? None if the hook uses no such set.
+    ///
+    /// # Errors
+    /// [`RunError::Kernel`] when a map can't be read.
+    pub fn has(&self, set: &str, key: &Key) -> Result<Option<bool>, RunError> {
+        let Some(set) = self.hook.sets.iter().find(|known| known.name == set) else {
+            return Ok(None);
+        };
+        let find = |map: &str, key: &[u8]| match self.loaded.map(map) {
+            Some(map) => sys::elements::find(map, key),
+            None => Ok(None),
+        };
+        let found = sets::has(set, (State::INITIAL, self.now_ns), key, find);
+        found.map(Some).map_err(|e| kernel_error("BPF_MAP_LOOKUP_ELEM", &e))
     }
 
     /// How many instructions the verifier went through; none before Linux 5.16.

@@ -17,6 +17,7 @@ mod limits;
 pub mod net;
 mod object;
 pub mod policy;
+mod sets;
 mod shown;
 mod sys;
 #[cfg(test)]

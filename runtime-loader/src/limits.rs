@@ -1,8 +1,11 @@
-//! What programs are told of their limits: the section of parameters, filled in for where they run.
+//! What programs are told of their limits and sets: the section of parameters, filled in for where they run.
 
 use crate::object::Rodata;
-use crate::{KernelError, Object, ObjectError, sys};
-use l4c_manifest::{Limit, LimitClock, Manifest, PARAMS_SECTION, Params, SPEED_SHIFT, Setting};
+use crate::{KernelError, Object, ObjectError, sets, sys};
+use l4c_manifest::{
+    Limit, LimitClock, Manifest, PARAMS_SECTION, Params, SPEED_SHIFT, STATE_BYTES, Set, Setting,
+    State,
+};
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -16,20 +19,23 @@ fn all(object: &Object) -> impl Iterator<Item = &Limit> {
 /// # Errors
 /// When the section has another size.
 pub fn check(manifest: &Manifest, rodata: &[Rodata]) -> Result<(), ObjectError> {
-    let wanted = manifest.hooks.iter().map(|hook| hook.limits.len()).sum::<usize>() * Params::BYTES;
+    let limits = manifest.hooks.iter().map(|hook| hook.limits.len()).sum::<usize>();
+    let wanted = limits * Params::BYTES + sets::all(manifest).len() * STATE_BYTES;
     let section = rodata.iter().find(|table| table.name == PARAMS_SECTION);
     let bytes = section.map_or(0, |table| table.bytes.len());
     if bytes == wanted {
         return Ok(());
     }
-    let why = format!("section {PARAMS_SECTION} has {bytes} bytes, and its limits take {wanted}");
+    let why = format!(
+        "section {PARAMS_SECTION} has {bytes} bytes, and its limits and sets take {wanted}"
+    );
     Err(ObjectError::Manifest(why))
 }
 
 /// The parameters for a dry run, where the time is what somebody says it is: a tick takes a nanosecond, and it is
 /// never later than the clock shows. Keys are hashed as ever, so that a run can be repeated.
 pub fn dry(object: &Object) -> Vec<u8> {
-    filled(object, |limit| limit.params(limit.initial().seeds, 1, 0))
+    filled(object, |limit| limit.params(limit.initial().seeds, 1, 0), |_| State::INITIAL)
 }
 
 /// The parameters for programs that are to be attached: hashes that nobody outside can foresee, and this machine's
@@ -40,15 +46,17 @@ pub fn dry(object: &Object) -> Vec<u8> {
 pub fn live(
     object: &Object,
     old: impl Fn(&Limit) -> Option<(Limit, Params)>,
+    state: impl Fn(&Set) -> State,
 ) -> Result<Vec<u8>, KernelError> {
     if all(object).next().is_none() {
-        return Ok(Vec::new());
+        return Ok(filled(object, Limit::initial, state));
     }
     let clocks = Clocks::now()?;
-    Ok(filled(object, |limit| match old(limit) {
+    let params = |limit: &Limit| match old(limit) {
         Some((was, params)) => carried(limit, (&was, params), &clocks),
         None => limit.params(seeds(), clocks.tick_ns, slack_ns(limit, &clocks)),
-    }))
+    };
+    Ok(filled(object, params, state))
 }
 
 /// How much later it may be than a limit's clock shows.
@@ -121,12 +129,23 @@ impl Clocks {
     }
 }
 
-fn filled(object: &Object, params: impl Fn(&Limit) -> Params) -> Vec<u8> {
-    let mut bytes = vec![0; all(object).count() * Params::BYTES];
+fn filled(
+    object: &Object,
+    params: impl Fn(&Limit) -> Params,
+    state: impl Fn(&Set) -> State,
+) -> Vec<u8> {
+    let sets = sets::all(object.manifest());
+    let mut bytes = vec![0; all(object).count() * Params::BYTES + sets.len() * STATE_BYTES];
     for limit in all(object) {
         let at = limit.params_off_bytes as usize;
         if let Some(place) = bytes.get_mut(at..at + Params::BYTES) {
             place.copy_from_slice(&params(limit).to_bytes());
+        }
+    }
+    for set in sets {
+        let at = set.state_off_bytes as usize;
+        if let Some(place) = bytes.get_mut(at..at + STATE_BYTES) {
+            place.copy_from_slice(&state(set).0.to_ne_bytes());
         }
     }
     bytes

@@ -3,7 +3,7 @@
 mod read;
 
 use crate::insn::Insn;
-use crate::{ObjectError, ifaces, limits};
+use crate::{ObjectError, ifaces, limits, sets};
 use l4c_manifest::{Hook, HookKind, Manifest};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ pub struct Object {
     manifest: Manifest,
     functions: Vec<Function>,
     rodata: Vec<Rodata>,
+    /// What the rules declare of sets, by the symbols of their maps.
+    elements: BTreeMap<String, Vec<u8>>,
 }
 
 /// A read-only table.
@@ -66,11 +68,13 @@ impl Object {
             ifaces::check(hook, &parts.rodata)?;
         }
         limits::check(&parts.manifest, &parts.rodata)?;
+        sets::check(&parts.manifest, &parts.elements)?;
         Ok(Self {
             elf: bytes.to_vec(),
             manifest: parts.manifest,
             functions: parts.functions,
             rodata: parts.rodata,
+            elements: parts.elements,
         })
     }
 
@@ -105,6 +109,11 @@ impl Object {
     /// Index of a hook's counters in the manifest's maps.
     pub(crate) fn counter_map(&self, hook: &Hook) -> Option<usize> {
         self.manifest.maps.iter().position(|m| m.name == hook.counter_map)
+    }
+
+    /// The keys that the rules declare for the map of a set.
+    pub(crate) fn elements(&self, map: &str) -> &[u8] {
+        self.elements.get(map).map_or(&[], Vec::as_slice)
     }
 
     /// The read-only tables.

@@ -4,6 +4,7 @@
 //! address is owned here.
 #![allow(unsafe_code)]
 
+pub mod elements;
 mod ethtool;
 mod link;
 mod map;
@@ -15,7 +16,7 @@ pub use ethtool::takes_tags_out;
 pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
 pub use map::{
     ArrayShape, MapSpec, create_array, create_frozen_array, create_map, freeze, map_info,
-    read_array, read_values, set_element, write_single, zero_array, zero_values,
+    read_array, read_values, set_element, write_single, write_values, zero_array, zero_values,
 };
 pub use perf::Ring;
 pub use pin::{get, pin};
@@ -34,6 +35,7 @@ enum Command {
     MapCreate = 0,
     MapLookupElem = 1,
     MapUpdateElem = 2,
+    MapDeleteElem = 3,
     ProgLoad = 5,
     ObjPin = 6,
     ObjGet = 7,
@@ -41,6 +43,7 @@ enum Command {
     ProgGetFdById = 13,
     ObjGetInfoByFd = 15,
     BtfLoad = 18,
+    MapLookupAndDeleteElem = 21,
     MapFreeze = 22,
     MapLookupBatch = 24,
     MapUpdateBatch = 26,

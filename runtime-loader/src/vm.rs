@@ -11,12 +11,17 @@ mod machine;
 
 use crate::ifaces::DRY_IFINDEX;
 use crate::shown::{ethertype, shown};
-use crate::{Counter, LoadError, Object, RunError};
+use crate::{Counter, LoadError, Object, RunError, sets};
 use arena::Arena;
 pub(crate) use check::helper;
-use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind, PARAMS_SECTION, TEST_CLOCK};
+use l4c_manifest::{
+    COUNTER_BYTES, Hook, HookKind, Key, Listed, Map, MapKind, PARAMS_SECTION, State, TEST_CLOCK,
+};
 use link::Addresses;
+use machine::map::Index;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// Room for a context; `struct __sk_buff` has 192 bytes.
 const CTX_BYTES: usize = 256;
@@ -38,6 +43,18 @@ pub struct Vm {
     test_clock: Option<u64>,
     /// Where the parameters of limits lie, and what they are.
     params: Option<(u64, Vec<u8>)>,
+    /// By map: what the rules declare, and what filters hold.
+    declared: Vec<(usize, Declared)>,
+    /// Places in the manifest of sets' maps.
+    map_numbers: HashMap<String, usize>,
+}
+
+/// What is in a map of a set at first.
+enum Declared {
+    /// Keys of so many bytes, one behind the other.
+    Keys(Vec<u8>, usize),
+    /// The whole content.
+    Values(Vec<u8>),
 }
 
 impl Vm {
@@ -74,7 +91,11 @@ impl Vm {
         let params = tables.filter(|(table, _)| table.name == PARAMS_SECTION);
         let params = params.map(|(_, &at)| (at, crate::limits::dry(object))).next();
         let hook = hook.clone();
-        let mut vm = Self { hook, machine, counters, ifaces, test_clock, params };
+        let declared = declared(object, &hook);
+        let maps = object.manifest().maps.iter().enumerate();
+        let map_numbers = maps.map(|(n, map)| (map.name.clone(), n)).collect();
+        let mut vm =
+            Self { hook, machine, counters, ifaces, test_clock, params, declared, map_numbers };
         vm.arrive(None);
         vm.reset();
         Ok(vm)
@@ -143,7 +164,32 @@ impl Vm {
         if let Some((at, bytes)) = &self.params {
             self.machine.arena.write(*at, bytes);
         }
+        for index in self.machine.hashes.iter().flatten() {
+            index.borrow_mut().clear();
+        }
+        for (map, declared) in &self.declared {
+            match declared {
+                Declared::Keys(keys, size) => keys.chunks_exact(*size).for_each(|key| {
+                    self.machine.insert(*map, key, Listed::declared(0).0);
+                }),
+                Declared::Values(bytes) => {
+                    self.machine.arena.write(self.machine.maps[*map].start, bytes);
+                }
+            }
+        }
         self.set_time(0);
+    }
+
+    /// Does a set of the hook hold this? None if the hook uses no such set.
+    #[must_use]
+    pub fn has(&self, set: &str, key: &Key) -> Option<bool> {
+        let set = self.hook.sets.iter().find(|known| known.name == set)?;
+        let find = |map: &str, key: &[u8]| {
+            let number = self.map_numbers.get(map);
+            Ok::<_, ()>(number.and_then(|&number| self.machine.held(number, key)))
+        };
+        let now_ns = self.machine.now_ns.get();
+        sets::has(set, (State::INITIAL, now_ns), key, find).ok()
     }
 
     fn counter_bytes(&self) -> usize {
@@ -201,7 +247,7 @@ fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
         start: start + off as u64,
         stride_bytes: u64::from(map.value_bytes).next_multiple_of(8),
         max_entries: match map.kind {
-            MapKind::Array | MapKind::PercpuArray => map.max_entries,
+            MapKind::Array | MapKind::PercpuArray | MapKind::Hash => map.max_entries,
             MapKind::PerfEventArray => 0,
         },
     });
@@ -211,7 +257,13 @@ fn lay_out(object: &Object) -> Result<(Machine, Vec<u64>), LoadError> {
         arena.write(at, &table.bytes);
     }
     let ctx = start + (MAX_FRAMES * FRAME_BYTES) as u64;
-    Ok((Machine::new(arena, start, ctx, maps), rodata))
+    let mut machine = Machine::new(arena, start, ctx, maps);
+    let hashes =
+        object.manifest().maps.iter().map(|map| {
+            (map.kind == MapKind::Hash).then(|| RefCell::new(Index::new(map.key_bytes)))
+        });
+    machine.hashes = hashes.collect();
+    Ok((machine, rodata))
 }
 
 /// Tables and values begin at multiples of this.
@@ -225,7 +277,7 @@ fn map_bytes(map: &Map) -> Result<usize, LoadError> {
     if map.kind == MapKind::PerfEventArray {
         return Ok(0);
     }
-    if map.key_bytes != 4 {
+    if map.kind != MapKind::Hash && map.key_bytes != 4 {
         return Err(error("an array's key has 4 bytes"));
     }
     if map.value_bytes == 0 || map.max_entries == 0 {
@@ -244,4 +296,20 @@ fn counters_of(object: &Object, hook: &Hook, machine: &Machine) -> Result<MapAre
         return Err(error("is no array of counters"));
     }
     Ok(area)
+}
+
+/// What sets of a hook hold at first.
+fn declared(object: &Object, hook: &Hook) -> Vec<(usize, Declared)> {
+    let maps = &object.manifest().maps;
+    let number = |name: &str| maps.iter().position(|map| map.name == name);
+    let mut out = Vec::new();
+    for (set, table) in hook.sets.iter().flat_map(|set| set.tables.iter().map(move |t| (set, t))) {
+        let (keys, size) = (object.elements(&table.listed), table.key_bytes as usize);
+        out.extend(number(&table.listed).map(|map| (map, Declared::Keys(keys.to_vec(), size))));
+        if let Some(map) = table.filter.as_deref().and_then(number) {
+            let words = sets::filter(set, table, Vec::new(), keys.chunks_exact(size));
+            out.push((map, Declared::Values(sets::filter_bytes(&words))));
+        }
+    }
+    out
 }

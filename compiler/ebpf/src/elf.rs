@@ -1,5 +1,6 @@
 //! The ELF object, as libbpf and aya read it.
 
+use crate::Elements;
 use crate::asm::Target;
 use crate::btf::{self, Btf, ExtRecord, ExtSection, LineRecord, TypeId};
 use crate::error::Error;
@@ -9,8 +10,8 @@ use crate::table;
 use cranelift_entity::EntityRef;
 use l4c_ir::{LineData, Table};
 use l4c_manifest::{
-    COUNTER_BYTES, HookKind, INTERFACE_BYTES, Limit, Manifest, Map, MapKind, PARAMS_SECTION,
-    Params, SECTION, Storage, TEST_CLOCK, VERSION,
+    ELEMENTS_SECTION, HookKind, INTERFACE_BYTES, Limit, Manifest, Map, MapKind, PARAMS_SECTION,
+    Params, SECTION, STATE_BYTES, State, TEST_CLOCK,
 };
 use object::write::{Object, Relocation, SectionId, Symbol as ElfSymbol, SymbolId, SymbolSection};
 use object::{
@@ -21,8 +22,6 @@ use std::collections::BTreeMap;
 
 const LICENSE: &[u8] = b"Dual MIT/GPL\0";
 const INSN_BYTES: u64 = 8;
-/// Of such an array the values begin where a page does, and so a cache line.
-const BPF_F_MMAPABLE: u32 = 0x400;
 
 /// Name and size in bytes of the context's type.
 const fn context_type(kind: HookKind) -> &'static str {
@@ -32,63 +31,15 @@ const fn context_type(kind: HookKind) -> &'static str {
     }
 }
 
-/// What the object tells its loader.
-pub fn manifest(linked: &Linked<'_>) -> Manifest {
-    let counters = linked.programs.iter().map(|program| Map {
-        name: program.hook.counter_map.clone(),
-        kind: MapKind::PercpuArray,
-        key_bytes: 4,
-        value_bytes: COUNTER_BYTES as u32,
-        max_entries: program.module.counters.max(1),
-        flags: 0,
-        keeps: false,
-        locked: false,
-    });
-    let samples = linked.programs.iter().filter_map(|program| program.hook.samples.as_ref());
-    let samples = samples.map(|samples| Map {
-        name: samples.map.clone(),
-        kind: MapKind::PerfEventArray,
-        key_bytes: 4,
-        value_bytes: 4,
-        max_entries: 0,
-        flags: 0,
-        keeps: false,
-        locked: false,
-    });
-    let clock = Target::Symbol(Symbol::Clock);
-    let mut relocs = linked.units.iter().flat_map(|unit| &unit.bytes.relocs);
-    let injected = relocs.any(|&(_, target)| target == clock);
-    let clock = injected.then(|| Map {
-        name: TEST_CLOCK.to_owned(),
-        kind: MapKind::Array,
-        key_bytes: 4,
-        value_bytes: 8,
-        max_entries: 1,
-        flags: 0,
-        keeps: false,
-        locked: false,
-    });
-    let limits = linked.programs.iter().flat_map(|program| &program.hook.limits);
-    let limits = limits.map(|limit| Map {
-        name: limit.map.clone(),
-        kind: MapKind::Array,
-        key_bytes: 4,
-        value_bytes: limit.set_bytes(),
-        max_entries: limit.sets(),
-        flags: BPF_F_MMAPABLE,
-        keeps: true,
-        locked: limit.storage == Storage::Lock,
-    });
-    let maps = counters.chain(samples).chain(clock).chain(limits).collect();
-    let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
-    Manifest { version: VERSION, hooks, maps }
-}
-
 /// The bytes of the object.
 ///
 /// # Errors
 /// When it cannot be written; a mistake of this crate.
-pub fn write(linked: &Linked<'_>, manifest: &Manifest) -> Result<Vec<u8>, Error> {
+pub fn write(
+    linked: &Linked<'_>,
+    manifest: &Manifest,
+    elements: &[Elements],
+) -> Result<Vec<u8>, Error> {
     let mut writer = Writer {
         linked,
         object: Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little),
@@ -99,6 +50,7 @@ pub fn write(linked: &Linked<'_>, manifest: &Manifest) -> Result<Vec<u8>, Error>
         tables: BTreeMap::new(),
         ifaces: BTreeMap::new(),
         params: BTreeMap::new(),
+        states: BTreeMap::new(),
         lock: None,
     };
     let types = Types::new(&mut writer.btf);
@@ -108,6 +60,9 @@ pub fn write(linked: &Linked<'_>, manifest: &Manifest) -> Result<Vec<u8>, Error>
     writer.relocations()?;
     writer.data("license", LICENSE);
     writer.data(SECTION, &manifest.to_bytes());
+    for Elements { map, keys } in elements {
+        writer.data(&format!("{ELEMENTS_SECTION}{map}"), keys);
+    }
     writer.debug_info(&types);
     writer.object.write().map_err(|e| Error::Bug(format!("the object cannot be written: {e}")))
 }
@@ -144,6 +99,8 @@ struct Writer<'a> {
     ifaces: BTreeMap<usize, SymbolId>,
     /// What the loader tells of limits, by the symbols of their tables.
     params: BTreeMap<String, SymbolId>,
+    /// The words that say which elements of sets count, by their offsets.
+    states: BTreeMap<u32, SymbolId>,
     /// The type of locks.
     lock: Option<TypeId>,
 }
@@ -222,8 +179,8 @@ impl<'a> Writer<'a> {
                     let value = self.array_value(map, types);
                     (("key", key), ("value", self.btf.ptr(value)))
                 }
-                // What the values are is the kernel's own business, so that they have no type.
-                MapKind::PerfEventArray => {
+                // Of rings the kernel alone knows what they are, and keys have as many forms as there are sets.
+                MapKind::PerfEventArray | MapKind::Hash => {
                     (("key_size", number(map.key_bytes)), ("value_size", number(map.value_bytes)))
                 }
             };
@@ -263,24 +220,38 @@ impl<'a> Writer<'a> {
         self.btf.structure("l4c_set", &[("lock", lock, 4), ("rest", rest, rest_bytes)])
     }
 
-    /// What the loader tells of limits, as it is where nobody does.
+    /// What the loader tells of limits and of sets, as it is where nobody does.
     fn params(&mut self) {
         let programs = &self.linked.programs;
         let limits: Vec<&Limit> =
             programs.iter().flat_map(|program| &program.hook.limits).collect();
-        if limits.is_empty() {
+        let states: BTreeMap<u32, &str> = programs
+            .iter()
+            .flat_map(|program| &program.hook.sets)
+            .map(|set| (set.state_off_bytes, set.name.as_str()))
+            .collect();
+        if limits.is_empty() && states.is_empty() {
             return;
         }
-        let bytes: Vec<u8> = limits.iter().flat_map(|limit| limit.initial().to_bytes()).collect();
+        let initial = limits.iter().flat_map(|limit| limit.initial().to_bytes());
+        let listed = states.iter().flat_map(|_| State::INITIAL.0.to_ne_bytes());
+        let bytes: Vec<u8> = initial.chain(listed).collect();
         let section = self.section(PARAMS_SECTION, SectionKind::Data);
         self.object.append_section_data(section, &bytes, INSN_BYTES);
-        for limit in limits {
-            let place = (limit.params_off_bytes.into(), Params::BYTES as u64);
+        let mut symbol = |name: &str, off_bytes: u32, bytes: usize| {
+            let place = (off_bytes.into(), bytes as u64);
+            self.symbol(name, section, place, SymbolKind::Data, SymbolScope::Compilation)
+        };
+        let params = limits.into_iter().map(|limit| {
             let name = format!("{}_params", limit.map);
-            let symbol =
-                self.symbol(&name, section, place, SymbolKind::Data, SymbolScope::Compilation);
-            self.params.insert(limit.map.clone(), symbol);
-        }
+            (limit.map.clone(), symbol(&name, limit.params_off_bytes, Params::BYTES))
+        });
+        let params = params.collect();
+        let states = states.into_iter().map(|(off_bytes, name)| {
+            (off_bytes, symbol(&format!("{name}_state"), off_bytes, STATE_BYTES))
+        });
+        self.states = states.collect();
+        self.params = params;
     }
 
     /// The symbol of a table's data; programs that use the same table share it.
@@ -344,6 +315,14 @@ impl<'a> Writer<'a> {
                     }
                     Target::Symbol(Symbol::Params(limit)) => {
                         (self.params[&hook.limits[limit.index()].map], elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::Map(map)) => {
+                        let module = &linked.programs[unit.program].module;
+                        (self.maps[&module.maps[map].name], elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::SetState(set)) => {
+                        let off_bytes = hook.sets[set as usize].state_off_bytes;
+                        (self.states[&off_bytes], elf::R_BPF_64_64)
                     }
                     Target::Symbol(Symbol::Clock) => (self.maps[TEST_CLOCK], elf::R_BPF_64_64),
                     Target::Symbol(Symbol::Ifaces) => (self.ifaces(unit.program), elf::R_BPF_64_64),

@@ -15,6 +15,7 @@ mod link;
 mod listing;
 mod live;
 mod mach;
+mod maps;
 mod outline;
 mod regalloc;
 mod reject;
@@ -60,16 +61,33 @@ pub struct FunctionStats {
     pub stack_bytes: u32,
 }
 
+/// What the rules declare of a set's table, for whoever loads the object.
+#[derive(Debug, Clone)]
+pub struct Elements {
+    /// Symbol of the map that it belongs into.
+    pub map: String,
+    /// Keys, one behind the other.
+    pub keys: Vec<u8>,
+}
+
 /// The ELF object of some programs.
 ///
 /// # Errors
 /// [`Error::Limit`] where the kernel would refuse a program for its size, [`Error::Bug`] for mistakes of
 /// this compiler.
 pub fn object(programs: &[Program<'_>]) -> Result<Object, Error> {
+    object_with(programs, &[])
+}
+
+/// As [`object()`], and what the sets hold that the programs use.
+///
+/// # Errors
+/// As [`object()`].
+pub fn object_with(programs: &[Program<'_>], elements: &[Elements]) -> Result<Object, Error> {
     let linked = link::link(programs)?;
     limits::check(&linked)?;
-    let manifest = elf::manifest(&linked);
-    let elf = elf::write(&linked, &manifest)?;
+    let manifest = maps::manifest(&linked);
+    let elf = elf::write(&linked, &manifest, elements)?;
     let stats = linked.units.iter().map(|unit| FunctionStats {
         symbol: unit.symbol.clone(),
         insns: unit.bytes.insns(),

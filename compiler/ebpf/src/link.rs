@@ -165,7 +165,11 @@ impl Names {
         let taken = programs.iter().flat_map(|p| [&p.hook.name, &p.hook.counter_map]);
         let samples = programs.iter().filter_map(|p| p.hook.samples.as_ref());
         let limits = programs.iter().flat_map(|p| p.hook.limits.iter().map(|limit| &limit.map));
-        let maps = samples.map(|samples| &samples.map).chain(limits);
+        let tables = programs.iter().flat_map(|p| p.hook.sets.iter().flat_map(|set| &set.tables));
+        let sets = tables.flat_map(|table| {
+            [Some(&table.listed), table.filter.as_ref(), table.added.as_ref()].into_iter().flatten()
+        });
+        let maps = samples.map(|samples| &samples.map).chain(limits).chain(sets);
         Self(taken.chain(maps).cloned().collect())
     }
 

@@ -59,6 +59,12 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             Op::Address { dst, symbol: Symbol::Params(limit) } => {
                 writeln!(out, "    {dst:?} = limit {} ll", hook.limits[limit.index()].name)?;
             }
+            Op::Address { dst, symbol: Symbol::Map(map) } => {
+                writeln!(out, "    {dst:?} = map {} ll", module.maps[*map].name)?;
+            }
+            Op::Address { dst, symbol: Symbol::SetState(set) } => {
+                writeln!(out, "    {dst:?} = set {} ll", hook.sets[*set as usize].name)?;
+            }
             Op::Call { callee: Callee::Func(func), .. } => {
                 writeln!(out, "    call {}", linked.symbol(unit.program, *func))?;
             }

@@ -5,7 +5,7 @@
 //! [`Op::Branch`]).
 
 use cranelift_entity::packed_option::PackedOption;
-use l4c_ir::{Func, Limit, Line, Table, Width};
+use l4c_ir::{Func, Limit, Line, Map, Table, Width};
 use std::fmt;
 
 /// A register: machine registers r0 to r10, then virtual ones.
@@ -113,6 +113,10 @@ pub enum Symbol {
     Limit(Limit),
     /// What the loader tells of a limit.
     Params(Limit),
+    /// A map with elements of a set.
+    Map(Map),
+    /// The word that says which elements of a set count, by number.
+    SetState(u32),
 }
 
 /// Kernel helpers (`include/uapi/linux/bpf.h`, `enum bpf_func_id`).
@@ -120,6 +124,10 @@ pub enum Symbol {
 pub enum Helper {
     /// `bpf_map_lookup_elem`; inlined by the kernel for per-CPU arrays from 6.10 on.
     MapLookup,
+    /// `bpf_map_update_elem`
+    MapUpdate,
+    /// `bpf_map_delete_elem`
+    MapDelete,
     /// `bpf_ktime_get_ns`
     KtimeGetNs,
     /// `bpf_jiffies64`; the verifier puts a load of the kernel's counter in its place.
@@ -149,6 +157,8 @@ impl Helper {
     pub const fn number(self) -> i32 {
         match self {
             Self::MapLookup => 1,
+            Self::MapUpdate => 2,
+            Self::MapDelete => 3,
             Self::KtimeGetNs => 5,
             Self::Jiffies64 => 118,
             Self::SpinLock => 93,
@@ -167,6 +177,8 @@ impl Helper {
     pub const fn name(self) -> &'static str {
         match self {
             Self::MapLookup => "bpf_map_lookup_elem",
+            Self::MapUpdate => "bpf_map_update_elem",
+            Self::MapDelete => "bpf_map_delete_elem",
             Self::KtimeGetNs => "bpf_ktime_get_ns",
             Self::Jiffies64 => "bpf_jiffies64",
             Self::SpinLock => "bpf_spin_lock",

@@ -9,6 +9,7 @@ mod count;
 mod env;
 mod guard;
 mod layout;
+mod map;
 mod member;
 mod range;
 mod sample;
@@ -55,6 +56,7 @@ pub fn select(module: &Module, func: Func, hook: &Hook) -> Result<Code, Error> {
         code: Code { frame_bytes: windows.bytes, ..Code::default() },
         windows,
         key_slot: None,
+        element_slot: None,
         labels: u32::try_from(func.blocks.len()).expect("blocks are numbered by u32"),
         line: None.into(),
         next: None,
@@ -90,6 +92,8 @@ struct Select<'a> {
     windows: Windows,
     /// Frame offset of the key of map lookups.
     key_slot: Option<i16>,
+    /// Frame offset of keys and values of sets' maps.
+    element_slot: Option<i16>,
     code: Code,
     /// Labels below are blocks.
     labels: u32,
@@ -287,6 +291,7 @@ impl Select<'_> {
                 self.sample(*slot, *packet_bytes, *kept_bytes);
             }
             (InstData::Redirect { iface }, _) => self.redirect(*iface),
+            (InstData::Erase { map, key }, _) => self.erase(*map, key),
             (InstData::Const(_), _) | (_, None) => {}
             (InstData::Binary { op, args }, Some(v)) => self.binary(*op, *args, v),
             (InstData::Swap { width, arg }, Some(v)) => {
@@ -317,6 +322,18 @@ impl Select<'_> {
             (InstData::Spend { limit, key, units, time }, Some(v)) => {
                 let dst = self.home(v);
                 self.spend(dst, *limit, key, *units, *time);
+            }
+            (InstData::Find { map, key, word }, Some(v)) => {
+                let dst = self.home(v);
+                self.find(dst, *map, key, *word);
+            }
+            (InstData::Put { map, key, word }, Some(v)) => {
+                let dst = self.home(v);
+                self.put(dst, *map, key, *word);
+            }
+            (InstData::SetState(set), Some(v)) => {
+                let dst = self.home(v);
+                self.set_state(dst, *set);
             }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];

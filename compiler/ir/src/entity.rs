@@ -32,6 +32,11 @@ entity_impl!(Table, "table");
 pub struct Limit(u32);
 entity_impl!(Limit, "limit");
 
+/// A map of a module, with the elements of a set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Map(u32);
+entity_impl!(Map, "map");
+
 /// A line of the user's source, by its place in [`Module::lines`](crate::Module::lines).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Line(u32);

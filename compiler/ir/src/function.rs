@@ -1,7 +1,7 @@
 //! Modules, functions, and the builder that fills them.
 
 use crate::{
-    BinOp, Block, BlockCall, Cond, Env, Func, Inst, InstData, Limit, Line, Table, Term, Type,
+    BinOp, Block, BlockCall, Cond, Env, Func, Inst, InstData, Limit, Line, Map, Table, Term, Type,
     Value, Width,
 };
 use cranelift_entity::packed_option::PackedOption;
@@ -25,6 +25,10 @@ pub struct Module {
     pub ifaces: u32,
     /// Limits.
     pub limits: PrimaryMap<Limit, LimitData>,
+    /// Maps with the elements of sets.
+    pub maps: PrimaryMap<Map, MapData>,
+    /// Number of sets that have a word of state.
+    pub set_states: u32,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -36,6 +40,31 @@ pub struct LimitData {
     pub name: String,
     /// Numbers that a key has.
     pub key_words: usize,
+}
+
+/// A map as far as the IR knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapData {
+    /// Name, unique in the module: letters, digits and `_`.
+    pub name: String,
+    /// Bytes of a key: 4, of which the one number of a key is the index in an array; or 8 for each number.
+    pub key_bytes: u32,
+    /// 64-bit words of a value.
+    pub value_words: u32,
+}
+
+impl MapData {
+    /// Numbers that a key has.
+    #[must_use]
+    pub const fn key_words(&self) -> usize {
+        self.key_bytes.div_ceil(8) as usize
+    }
+
+    /// It is an array.
+    #[must_use]
+    pub const fn is_array(&self) -> bool {
+        self.key_bytes == 4
+    }
 }
 
 /// Where a program takes the time from.
@@ -318,6 +347,26 @@ impl<'f> Builder<'f> {
     /// Takes a token out of the key's bucket; see [`InstData::Spend`].
     pub fn spend(&mut self, limit: Limit, key: Vec<Value>, units: Value, time: Value) -> Value {
         self.value(InstData::Spend { limit, key, units, time })
+    }
+
+    /// A word of what a map holds under a key, or 0.
+    pub fn find(&mut self, map: Map, key: Vec<Value>, word: u32) -> Value {
+        self.value(InstData::Find { map, key, word })
+    }
+
+    /// Puts a word into a map; 0 if there was room.
+    pub fn put(&mut self, map: Map, key: Vec<Value>, word: Value) -> Value {
+        self.value(InstData::Put { map, key, word })
+    }
+
+    /// Takes a key out of a map.
+    pub fn erase(&mut self, map: Map, key: Vec<Value>) {
+        self.inst(InstData::Erase { map, key });
+    }
+
+    /// The word of a set's state.
+    pub fn set_state(&mut self, set: u32) -> Value {
+        self.value(InstData::SetState(set))
     }
 
     /// Calls a function.

@@ -1,6 +1,6 @@
 //! Opcodes. All numbers are 64 bits wide; a pointer comes from a guard and from nowhere else.
 
-use crate::{Block, Func, Limit, Table, Value};
+use crate::{Block, Func, Limit, Map, Table, Value};
 
 /// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +114,15 @@ pub enum InstData {
     /// Takes `units` tokens out of the bucket that the key has in the limit, if so many are left. `time` is what
     /// the limit's clock shows. Gives one of [`Spent`]. Has an effect.
     Spend { limit: Limit, key: Vec<Value>, units: Value, time: Value },
+    /// A word of what the map holds under a key; 0 if it holds nothing there. Has an effect, since others may change
+    /// the map between two of these.
+    Find { map: Map, key: Vec<Value>, word: u32 },
+    /// Puts a word into the map under a key; 0 if that was done, anything else if there was no room. Has an effect.
+    Put { map: Map, key: Vec<Value>, word: Value },
+    /// Takes what the map holds under a key out of it. Has an effect, no result.
+    Erase { map: Map, key: Vec<Value> },
+    /// The word that the loader wrote for a set of the module, by number.
+    SetState(u32),
     /// Calls a function with the packet and these numbers. Has the callee's effects; nothing is read of the
     /// packet behind a call of one that moves it.
     Call { func: Func, args: Vec<Value> },
@@ -264,7 +273,13 @@ impl InstData {
     /// Calls `f` on each operand.
     pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
+            Self::Const(_)
+            | Self::Env(_)
+            | Self::Random
+            | Self::SetState(_)
+            | Self::IfaceSlot(_) => {}
+            Self::Find { key, .. } | Self::Erase { key, .. } => key.iter().copied().for_each(f),
+            Self::Put { key, word, .. } => key.iter().chain([word]).copied().for_each(f),
             Self::Binary { args, .. } => args.iter().copied().for_each(f),
             Self::Swap { arg, .. } => f(*arg),
             Self::Load { ptr, .. } => f(*ptr),
@@ -285,7 +300,17 @@ impl InstData {
     /// Replaces each operand `v` by `f(v)`.
     pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
+            Self::Const(_)
+            | Self::Env(_)
+            | Self::Random
+            | Self::SetState(_)
+            | Self::IfaceSlot(_) => {}
+            Self::Find { key, .. } | Self::Erase { key, .. } => {
+                key.iter_mut().for_each(|v| *v = f(*v));
+            }
+            Self::Put { key, word, .. } => {
+                key.iter_mut().chain([word]).for_each(|v| *v = f(*v));
+            }
             Self::Binary { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Swap { arg, .. } => *arg = f(*arg),
             Self::Load { ptr, .. } => *ptr = f(*ptr),
@@ -314,8 +339,12 @@ impl InstData {
             | Self::Load { .. }
             | Self::Env(_)
             | Self::Member { .. }
+            | Self::SetState(_)
             | Self::IfaceSlot(_) => false,
             Self::Count { .. }
+            | Self::Find { .. }
+            | Self::Put { .. }
+            | Self::Erase { .. }
             | Self::Random
             | Self::Sample { .. }
             | Self::Spend { .. }
@@ -328,7 +357,10 @@ impl InstData {
     /// True if the instruction defines a value.
     #[must_use]
     pub const fn has_result(&self) -> bool {
-        !matches!(self, Self::Count { .. } | Self::Sample { .. } | Self::Redirect { .. })
+        !matches!(
+            self,
+            Self::Count { .. } | Self::Sample { .. } | Self::Redirect { .. } | Self::Erase { .. }
+        )
     }
 
     /// True if packet pointers made before it may not be used after it.
@@ -345,6 +377,10 @@ impl InstData {
             | Self::Random
             | Self::Sample { .. }
             | Self::Spend { .. }
+            | Self::Find { .. }
+            | Self::Put { .. }
+            | Self::Erase { .. }
+            | Self::SetState(_)
             | Self::Call { .. }
             | Self::IfaceSlot(_)
             | Self::Redirect { .. } => false,

@@ -7,7 +7,8 @@
 mod tests;
 
 use crate::{
-    Block, BlockCall, Env, Func, Function, InstData, Limit, Module, Spent, TableData, Term, Value,
+    Block, BlockCall, Env, Func, Function, InstData, Limit, Map, Module, Spent, TableData, Term,
+    Value,
 };
 use cranelift_entity::SecondaryMap;
 use std::collections::HashMap;
@@ -84,8 +85,15 @@ pub fn run_func(
     counters: &mut [(u64, u64)],
 ) -> Result<u64, InterpError> {
     let packet = &packet[..packet.len().min(MAX_VISIBLE_BYTES)];
-    let mut machine =
-        Machine { module, packet, counters, depth: 0, chance: SEED, buckets: HashMap::new() };
+    let mut machine = Machine {
+        module,
+        packet,
+        counters,
+        depth: 0,
+        chance: SEED,
+        buckets: HashMap::new(),
+        held: HashMap::new(),
+    };
     machine.call(func, args)
 }
 
@@ -98,6 +106,8 @@ struct Machine<'a> {
     chance: u64,
     /// Tokens spent.
     buckets: HashMap<(Limit, Vec<u64>), u64>,
+    /// What maps hold: nothing at first.
+    held: HashMap<(Map, Vec<u64>), u64>,
 }
 
 /// The values of one call. A pointer is the packet offset it points at.
@@ -242,6 +252,20 @@ impl Machine<'_> {
                 *spent += 1;
                 if *spent > BURST { Spent::OVER } else { Spent::YES }
             }
+            InstData::Find { map, key, word: 0 } => {
+                self.held.get(&(*map, frame.get_all(key)?)).copied().unwrap_or(0)
+            }
+            InstData::Put { map, key, word } => {
+                self.held.insert((*map, frame.get_all(key)?), frame.get(*word)?);
+                0
+            }
+            InstData::Erase { map, key } => {
+                self.held.remove(&(*map, frame.get_all(key)?));
+                0
+            }
+            // Whoever loads a program says which elements count: here all do.
+            InstData::SetState(_) => u64::MAX,
+            InstData::Find { .. } => 0,
             // Nobody listens.
             InstData::Sample { .. } => 0,
             InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,

@@ -17,10 +17,10 @@ pub mod passes;
 mod text;
 mod verify;
 
-pub use entity::{Block, Func, Inst, Limit, Line, Table, Value};
+pub use entity::{Block, Func, Inst, Limit, Line, Map, Table, Value};
 pub use function::{
-    BlockData, Builder, Clock, Function, LimitData, LineData, Module, TableData, ValueData,
-    ValueDef,
+    BlockData, Builder, Clock, Function, LimitData, LineData, MapData, Module, TableData,
+    ValueData, ValueDef,
 };
 pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Spent, Term, Type, Width};
 pub use parse::{ParseError, parse};

@@ -9,7 +9,7 @@ mod lexer;
 #[cfg(test)]
 mod tests;
 
-use crate::{Func, InstData, LimitData, LineData, Module, TableData};
+use crate::{Func, InstData, LimitData, LineData, MapData, Module, TableData};
 use cranelift_entity::EntityRef;
 use lexer::Tok;
 use std::collections::HashMap;
@@ -53,6 +53,7 @@ pub fn parse(text: &str) -> Result<Module, ParseError> {
         callee_index: HashMap::new(),
         tables: HashMap::new(),
         limits: HashMap::new(),
+        maps: HashMap::new(),
     };
     parser.module()?;
     Ok(parser.module)
@@ -69,6 +70,7 @@ struct Parser<'a> {
     callee_index: HashMap<&'a str, Func>,
     tables: HashMap<&'a str, crate::Table>,
     limits: HashMap<&'a str, crate::Limit>,
+    maps: HashMap<&'a str, crate::Map>,
 }
 
 impl<'a> Parser<'a> {
@@ -171,6 +173,11 @@ impl<'a> Parser<'a> {
                 Tok::End => break,
                 Tok::Word("table") => self.table()?,
                 Tok::Word("limit") => self.limit()?,
+                Tok::Word("map") => self.map()?,
+                Tok::Word("set_states") => {
+                    self.next();
+                    self.module.set_states = self.number()?;
+                }
                 Tok::Word("counters") => {
                     self.next();
                     self.module.counters = self.number()?;
@@ -199,7 +206,8 @@ impl<'a> Parser<'a> {
                 Tok::Word(word) if word.starts_with("line") => self.source_line()?,
                 Tok::Word(_) | Tok::Text(_) | Tok::Sign(_) | Tok::Arrow => {
                     return self.wanted(
-                        "`table`, `limit`, `lineN`, `counters`, `ifaces`, `entry` or `function`",
+                        "`table`, `limit`, `map`, `lineN`, `counters`, `ifaces`, `set_states`, `entry` or \
+                         `function`",
                     );
                 }
             }
@@ -255,6 +263,19 @@ impl<'a> Parser<'a> {
         let limit = self.module.limits.push(data);
         if self.limits.insert(name, limit).is_some() {
             return self.error(format!("two limits `{name}`"));
+        }
+        Ok(())
+    }
+
+    /// `map NAME KEY_BYTES VALUE_WORDS`
+    fn map(&mut self) -> Result<(), ParseError> {
+        self.next();
+        let name = self.word("a map's name")?;
+        let (key_bytes, value_words) = (self.number()?, self.number()?);
+        let data = MapData { name: name.to_owned(), key_bytes, value_words };
+        let map = self.module.maps.push(data);
+        if self.maps.insert(name, map).is_some() {
+            return self.error(format!("two maps `{name}`"));
         }
         Ok(())
     }

@@ -6,8 +6,8 @@
 //! with `?`.
 
 use crate::{
-    BinOp, Block, BlockCall, Cond, Env, Func, Function, Inst, InstData, Limit, Line, Module, Table,
-    TableData, Term, Value,
+    BinOp, Block, BlockCall, Cond, Env, Func, Function, Inst, InstData, Limit, Line, Map, Module,
+    Table, TableData, Term, Value,
 };
 use cranelift_entity::SecondaryMap;
 use std::fmt::{self, Display, Formatter, Write as _};
@@ -121,6 +121,13 @@ impl<'a> FuncText<'a> {
         }
     }
 
+    fn map(&self, map: Map) -> String {
+        match self.module.and_then(|m| m.maps.get(map)) {
+            Some(map) => map.name.clone(),
+            None => format!("map?{}", map.as_u32()),
+        }
+    }
+
     /// An instruction without its `@line`.
     pub(crate) fn inst(&self, inst: Inst) -> String {
         let Some(data) = self.func.insts.get(inst) else {
@@ -147,6 +154,16 @@ impl<'a> FuncText<'a> {
                 let (limit, key) = (self.limit(*limit), self.names.list(key));
                 format!("spend {limit}, {}, {}, ({key})", v(units), v(time))
             }
+            InstData::Find { map, key, word } => {
+                format!("find {}, {word}, ({})", self.map(*map), self.names.list(key))
+            }
+            InstData::Put { map, key, word } => {
+                format!("put {}, {}, ({})", self.map(*map), v(word), self.names.list(key))
+            }
+            InstData::Erase { map, key } => {
+                format!("erase {}, ({})", self.map(*map), self.names.list(key))
+            }
+            InstData::SetState(set) => format!("set_state {set}"),
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
             }
@@ -250,6 +267,9 @@ impl Display for Module {
         for limit in self.limits.values() {
             writeln!(f, "limit {} {}", limit.name, limit.key_words)?;
         }
+        for map in self.maps.values() {
+            writeln!(f, "map {} {} {}", map.name, map.key_bytes, map.value_words)?;
+        }
         for (key, line) in &self.lines {
             let (file, text) = (quoted(&line.file), quoted(&line.text));
             writeln!(f, "{key} {file}:{}:{} {text}", line.line, line.column)?;
@@ -257,6 +277,9 @@ impl Display for Module {
         writeln!(f, "counters {}", self.counters)?;
         if self.ifaces > 0 {
             writeln!(f, "ifaces {}", self.ifaces)?;
+        }
+        if self.set_states > 0 {
+            writeln!(f, "set_states {}", self.set_states)?;
         }
         if let Some(entry) = self.entry.expand() {
             match self.funcs.get(entry) {

@@ -95,9 +95,7 @@ impl Checker<'_> {
             ast::TestStepKind::Wait(word) => {
                 duration_ns(word, &mut self.diags).map(|ns| TestStepKind::Wait { ns })
             }
-            ast::TestStepKind::ExpectSet { set, .. } => {
-                self.diags.none(unsupported::at(set.span, "`expect @SET has`"))
-            }
+            ast::TestStepKind::ExpectSet { set, value } => self.expect_set(set, value),
             ast::TestStepKind::ExpectCount { rule, op, count: word } => {
                 let known = self.known_rule(rule, block);
                 let count = count(word, &mut self.diags)?;

@@ -31,6 +31,15 @@ impl Checker<'_> {
         span: Span,
         params: Params<'_>,
     ) -> Option<Pred> {
+        if let ast::OperandBase::Tuple(parts) = &lhs.base {
+            return match op.node {
+                CmpOp::Eq => self.tuple(parts, false, (rhs, span), params),
+                CmpOp::Ne => self.tuple(parts, true, (rhs, span), params),
+                CmpOp::Lt | CmpOp::Le | CmpOp::Gt | CmpOp::Ge => {
+                    self.diags.none(errors::tuple_without_set(rhs.span))
+                }
+            };
+        }
         let (target, value) = self.sides(lhs, rhs, params);
         let (target, value) = (target?, value);
         match op.node {
@@ -51,6 +60,9 @@ impl Checker<'_> {
         span: Span,
         params: Params<'_>,
     ) -> Option<Pred> {
+        if let ast::OperandBase::Tuple(parts) = &lhs.base {
+            return self.tuple(parts, negated, (rhs, span), params);
+        }
         let (target, value) = self.sides(lhs, rhs, params);
         self.member(&target?, &value, negated, span)
     }

@@ -4,12 +4,14 @@
 
 mod limits;
 mod p0f;
+mod sets;
 mod share;
 mod text;
 mod values;
 
 pub(crate) use limits::*;
 pub(crate) use p0f::*;
+pub(crate) use sets::*;
 pub(crate) use share::*;
 pub(crate) use text::*;
 pub(crate) use values::*;
@@ -78,6 +80,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E0314", "an action that the hook does not have"),
     ("E0320", "a share of packets that cannot be"),
     ("E0330", "a limit that cannot be"),
+    ("E0340", "what a set cannot hold"),
+    ("E0341", "a key that is not the set's"),
+    ("E0342", "what changes a set is written otherwise"),
+    ("E0343", "a set that does not change"),
     ("E0331", "a key that cannot be"),
     ("E0390", "more errors than are shown"),
     ("E0900", "not supported yet"),

@@ -346,6 +346,8 @@ fn negated(pred: Pred) -> Pred {
     match pred {
         Pred::Const(value) => Pred::Const(!value),
         Pred::Not(inner) => *inner,
-        Pred::Atom(_) | Pred::Limit(_) | Pred::And(_) | Pred::Or(_) => Pred::Not(Box::new(pred)),
+        Pred::Atom(_) | Pred::Limit(_) | Pred::Tuple(_) | Pred::And(_) | Pred::Or(_) => {
+            Pred::Not(Box::new(pred))
+        }
     }
 }

@@ -350,7 +350,7 @@ impl Checker<'_> {
         parts
     }
 
-    fn key_part(&mut self, word: &str, span: Span) -> Option<KeyPart> {
+    pub(super) fn key_part(&mut self, word: &str, span: Span) -> Option<KeyPart> {
         let mut pieces = word.split('/');
         let name = pieces.next().unwrap_or_default();
         let (field, inner) = self.row(name, span)?;

@@ -111,7 +111,7 @@ impl Checker<'_> {
             OperandBase::Slice { layer, off, len } => {
                 self.slice(operand, (layer, off, len), params)
             }
-            OperandBase::Tuple(_) => self.diags.none(unsupported::at(operand.span, "a tuple")),
+            OperandBase::Tuple(_) => self.diags.none(errors::tuple_without_set(operand.span)),
         }
     }
 

@@ -24,6 +24,7 @@ enum Verb {
     Sample,
     Redirect,
     Mark,
+    Change,
 }
 
 const VERBS: &[(&str, Verb)] = &[
@@ -37,6 +38,8 @@ const VERBS: &[(&str, Verb)] = &[
     ("reject", Verb::Verdict(Verdict::Reject)),
     ("redirect", Verb::Redirect),
     ("mark", Verb::Mark),
+    ("add", Verb::Change),
+    ("del", Verb::Change),
 ];
 
 /// The setting of a hook that names the ports of DNS.
@@ -247,6 +250,11 @@ impl<'a> Checker<'a> {
                     let counter = self.counter(action);
                     let counter = counter.filter(|_| action.shadow.is_none());
                     acts.effects.extend(counter.map(Effect::Count));
+                    continue;
+                }
+                Verb::Change => {
+                    let change = self.change(action);
+                    acts.effects.extend(change.filter(|_| action.shadow.is_none()));
                     continue;
                 }
                 Verb::Sample => {

@@ -1,15 +1,17 @@
-//! Static sets: their elements, written out and from files.
+//! Sets: their elements, written out and from files.
 
 use super::diags::Diags;
+use super::elements::{self, COLUMNS};
 use super::names::nearest;
 use super::operand::Target;
-use super::value::{Val, elements, host_bits};
-use super::want::{Family, Kind, Misfit, Piece, Want};
-use super::{Checker, errors, unsupported, words};
-use crate::hir::{Operand, Set, SetId};
-use crate::ranges::{Ranges, max_value};
+use super::value::{self, Val, host_bits};
+use super::want::{Family, Kind, Piece, Want};
+use super::{Checker, errors};
+use crate::hir::{Operand, Set, SetId, Stored, set_form};
+use crate::ranges::Ranges;
 use crate::source::Base;
-use l4c_grammar::{self as ast, S, SetDecl, Span, spanned};
+use l4c_grammar::{self as ast, S, SetDecl, Span, Value};
+use l4c_manifest::{Column, Key, MAX_KEY_BYTES, key_bytes};
 use std::io::{BufRead, Read};
 
 /// Elements that a set holds unless it says otherwise.
@@ -18,50 +20,44 @@ const DEFAULT_MAX: u64 = 65_536;
 /// The largest `max`.
 const LARGEST_MAX: u64 = 64 << 20;
 
+/// The longest life of an element: a hundred years.
+const MAX_LIFETIME_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+
 /// So many bad lines of a file are listed, then their number.
 const BAD_LINES_LISTED: usize = 20;
 
 /// Of a line no more bytes are looked at: the longest element has 87.
 const MAX_LINE_BYTES: u64 = 4096;
 
-/// A type of set: its name, what it asks of an element, whether it holds prefixes and ranges.
-struct SetType {
-    name: &'static str,
-    kind: Kind,
-    bits: u32,
-    many: bool,
+/// What a set is made of.
+#[derive(Debug, Clone)]
+struct Form {
+    /// As rules write it.
+    ty: String,
+    columns: Vec<Column>,
+    prefix: bool,
+    tuple: bool,
 }
 
-const fn row(name: &'static str, kind: Kind, bits: u32, many: bool) -> SetType {
-    SetType { name, kind, bits, many }
+/// Properties of a set.
+#[derive(Debug, Clone, Copy, Default)]
+struct Props {
+    max: Option<u64>,
+    dynamic: Option<Span>,
+    timeout: Option<(u64, Span)>,
 }
-
-const BOTH: Kind = Kind::Addr { v4: true, v6: true };
-const V4: Kind = Kind::Addr { v4: true, v6: false };
-const V6: Kind = Kind::Addr { v4: false, v6: true };
-
-const TYPES: &[SetType] = &[
-    row("addr", BOTH, 128, false),
-    row("addr4", V4, 32, false),
-    row("addr6", V6, 128, false),
-    row("prefix", BOTH, 128, true),
-    row("prefix4", V4, 32, true),
-    row("prefix6", V6, 128, true),
-    row("port", Kind::Port, 16, true),
-    row("mac", Kind::Mac, 48, true),
-    row("u8", Kind::Number, 8, true),
-    row("u16", Kind::Number, 16, true),
-    row("u32", Kind::Number, 32, true),
-    row("u64", Kind::Number, 64, true),
-];
 
 /// What later checks ask of a set.
 #[derive(Debug, Clone)]
 pub(super) struct SetFacts {
     /// Its name.
     pub name: String,
-    /// Its type, if that is one.
-    pub ty: Option<(&'static str, Kind)>,
+    /// Its type, if that is one, and its columns.
+    pub ty: Option<(String, Vec<Column>)>,
+    /// Elements are prefixes.
+    pub prefix: bool,
+    /// It may change while it is loaded.
+    pub dynamic: bool,
     /// Its shortest prefix, if that is shorter than /8.
     pub wide: Option<String>,
 }
@@ -71,6 +67,8 @@ pub(super) struct SetFacts {
 struct Gathered {
     narrow: Vec<(u128, u128)>,
     wide: Vec<(u128, u128)>,
+    /// Of a set that is kept in maps.
+    keys: Vec<Key>,
     shortest: Option<(u8, String)>,
 }
 
@@ -117,63 +115,142 @@ impl Checker<'_> {
     fn set(&mut self, decl: &SetDecl) -> (Set, SetFacts) {
         let name = decl.name.node.clone();
         let mut gathered = Gathered::default();
-        let ty = self.set_type(decl);
-        let max = self.set_props(decl);
-        // Words are told from mistakes even where the type is none.
-        let inline: Vec<S<Val>> =
-            decl.elements.iter().map(|v| self.values.value(v, &[], &mut self.diags)).collect();
-        if let Some(ty) = ty {
-            let by = format!("the set `{}` of `{}`", errors::shown(&name), ty.name);
-            let want =
-                Want { kind: ty.kind, max: max_value(ty.bits), names: &[], by, many: ty.many };
-            for element in inline.iter().flat_map(elements) {
-                self.element(&want, element, &mut gathered);
+        let form = self.set_form(decl);
+        let props = self.set_props(decl);
+        let max = props.max.unwrap_or(DEFAULT_MAX);
+        let tuple = form.as_ref().is_some_and(|form| form.tuple);
+        let stored = tuple || props.dynamic.is_some();
+        if let Some(form) = &form {
+            let by = format!("the set `{}` of `{}`", errors::shown(&name), form.ty);
+            let wants = elements::wants(&form.columns, form.prefix, &by);
+            let stored = stored.then_some(form.prefix);
+            for element in &decl.elements {
+                self.written_element((&wants, stored), element, &mut gathered);
             }
             for from in &decl.from {
-                self.file_elements(&want, from, &mut gathered);
+                self.file_elements((&wants, stored), from, &mut gathered);
             }
-            self.check_size(decl, &mut gathered, max);
+        } else {
+            // Words are told from mistakes even where the type is none.
+            for element in decl.elements.iter().filter(|v| !matches!(v.node, Value::Tuple(_))) {
+                self.values.value(element, &[], &mut self.diags);
+            }
+        }
+        let stored = form.as_ref().filter(|_| stored).map(|form| Stored {
+            ty: form.ty.clone(),
+            columns: form.columns.clone(),
+            prefix: form.prefix,
+            dynamic: props.dynamic.is_some(),
+            timeout_ns: props.timeout.map(|(ns, _)| ns),
+            max: max as u32,
+            keys: packed(form, std::mem::take(&mut gathered.keys)),
+        });
+        if form.is_some() {
+            self.check_size(decl, &mut gathered, stored.as_ref(), max);
         }
         let set = Set {
             name: name.clone(),
             span: decl.name.span,
             narrow: Ranges::from_unsorted(gathered.narrow),
             wide: Ranges::from_unsorted(gathered.wide),
+            stored,
         };
         let wide = gathered.shortest.map(|(_, text)| text);
-        (set, SetFacts { name, ty: ty.map(|t| (t.name, t.kind)), wide })
+        let prefix = form.as_ref().is_some_and(|form| form.prefix);
+        let dynamic = props.dynamic.is_some();
+        let ty = form.map(|form| (form.ty, form.columns));
+        (set, SetFacts { name, ty, prefix, dynamic, wide })
     }
 
-    fn set_type(&mut self, decl: &SetDecl) -> Option<&'static SetType> {
-        if let (Some(first), true) = (decl.ty.first(), decl.tuple) {
-            return self.diags.none(unsupported::at(first.span, "a set of tuples"));
+    fn set_form(&mut self, decl: &SetDecl) -> Option<Form> {
+        let mut columns = Vec::new();
+        let mut prefix = false;
+        for word in &decl.ty {
+            let found = COLUMNS.iter().find(|(name, ..)| *name == word.node);
+            let Some(&(_, column, is_prefix)) = found else {
+                let like = nearest(&word.node, COLUMNS.iter().map(|row| row.0), &self.diags);
+                self.diags.push(errors::unknown_set_type(word, like));
+                continue;
+            };
+            if is_prefix && decl.tuple {
+                self.diags.push(errors::prefix_in_tuple(word));
+            }
+            prefix |= is_prefix;
+            columns.push(column);
         }
-        let word = decl.ty.first()?;
-        let found = TYPES.iter().find(|t| t.name == word.node);
-        if found.is_none() {
-            let like = nearest(&word.node, TYPES.iter().map(|t| t.name), &self.diags);
-            self.diags.push(errors::unknown_set_type(word, like));
+        if columns.len() < decl.ty.len() || prefix && decl.tuple {
+            return None;
         }
-        found
+        let words: Vec<&str> = decl.ty.iter().map(|word| word.node.as_str()).collect();
+        let bits: Vec<u32> = columns.iter().map(|column| column.bits(true)).collect();
+        if key_bytes(&bits) > MAX_KEY_BYTES {
+            let (first, last) = (decl.ty.first()?, decl.ty.last()?);
+            let diag = errors::tuple_too_wide(first.span.to(last.span), key_bytes(&bits));
+            return self.diags.none(diag);
+        }
+        let ty = if decl.tuple { format!("({})", words.join(", ")) } else { words.concat() };
+        Some(Form { ty, columns, prefix, tuple: decl.tuple })
     }
 
-    /// `max N`, and a word for every other property.
-    fn set_props(&mut self, decl: &SetDecl) -> u64 {
-        let mut max = None;
+    /// `max N`, `dynamic`, `timeout D`, and a word for every other property.
+    fn set_props(&mut self, decl: &SetDecl) -> Props {
+        let mut props = Props::default();
         for prop in &decl.props {
             let word = prop.name.node.as_str();
-            if unsupported::SET_PROPS.contains(&word) {
-                self.diags.push(unsupported::at(prop.name.span, &format!("`{word}`")));
-            } else if word != "max" {
-                let like = nearest(word, ["max", "from"].into_iter(), &self.diags);
-                self.diags.push(errors::unknown_property(&prop.name, "set", like));
-            } else if max.is_some() {
+            let twice = match word {
+                "max" => props.max.is_some(),
+                "dynamic" => props.dynamic.is_some(),
+                "timeout" => props.timeout.is_some(),
+                _ => {
+                    let known = ["max", "from", "dynamic", "timeout"];
+                    let like = nearest(word, known.into_iter(), &self.diags);
+                    self.diags.push(errors::unknown_property(&prop.name, "set", like));
+                    continue;
+                }
+            };
+            if twice {
                 self.diags.push(errors::property_twice(&prop.name));
-            } else {
-                max = Some(self.set_max(prop));
+                continue;
+            }
+            match word {
+                "max" => props.max = Some(self.set_max(prop)),
+                "timeout" => {
+                    let ns = self.timeout(prop).unwrap_or(1);
+                    props.timeout = Some((ns, prop.span));
+                }
+                _ => {
+                    props.dynamic = Some(prop.span);
+                    if let Some(value) = prop.values.first() {
+                        let diag = errors::property_values(value.span, "dynamic", "nothing");
+                        self.diags.push(diag);
+                    }
+                }
             }
         }
-        max.unwrap_or(DEFAULT_MAX)
+        if let (None, Some((_, span))) = (props.dynamic, props.timeout) {
+            self.diags.push(errors::timeout_static(span, &decl.name.node));
+        }
+        props
+    }
+
+    /// `timeout 10m`
+    fn timeout(&mut self, prop: &ast::Prop) -> Option<u64> {
+        let [value] = prop.values.as_slice() else {
+            let diag = errors::property_values(prop.span, "timeout", "one duration, as `10m`");
+            return self.diags.none(diag);
+        };
+        self.lifetime(value)
+    }
+
+    /// How long an element stays.
+    pub(super) fn lifetime(&mut self, value: &S<Value>) -> Option<u64> {
+        let val = self.values.value(value, &[], &mut self.diags);
+        match val.node {
+            Val::Duration(ns) if (1..=MAX_LIFETIME_NS).contains(&ns) => Some(ns),
+            Val::Duration(_) => self.diags.none(errors::lifetime(value.span)),
+            Val::Error => None,
+            other => self.diags.none(errors::wrong_type(value.span, "a duration", &other)),
+        }
     }
 
     fn set_max(&mut self, prop: &ast::Prop) -> u64 {
@@ -198,24 +275,85 @@ impl Checker<'_> {
         }
     }
 
-    fn element(&mut self, want: &Want, element: &S<Val>, gathered: &mut Gathered) {
-        match want.piece(element, &self.diags) {
-            Ok(piece) => gathered.add(piece, &element.node),
-            Err(misfit) => misfit.into_iter().for_each(|d| self.diags.push(*d)),
+    /// An element that stands in the rules.
+    fn written_element(
+        &mut self,
+        (wants, stored): (&[Want], Option<bool>),
+        element: &S<Value>,
+        gathered: &mut Gathered,
+    ) {
+        let parts: Vec<S<Val>> = match (&element.node, wants) {
+            (Value::Tuple(parts), [_, _, ..]) => {
+                parts.iter().map(|part| self.values.value(part, &[], &mut self.diags)).collect()
+            }
+            (_, [_]) => {
+                let value = self.values.value(element, &[], &mut self.diags);
+                for one in value::elements(&value) {
+                    self.element((wants, stored), std::slice::from_ref(one), one.span, gathered);
+                }
+                return;
+            }
+            _ => Vec::new(),
+        };
+        if parts.len() != wants.len() {
+            return self.diags.push(errors::tuple_parts(element.span, wants.len()));
+        }
+        self.element((wants, stored), &parts, element.span, gathered);
+    }
+
+    fn element(
+        &mut self,
+        (wants, stored): (&[Want], Option<bool>),
+        parts: &[S<Val>],
+        span: Span,
+        gathered: &mut Gathered,
+    ) {
+        let mut pieces = Vec::new();
+        for (part, want) in parts.iter().zip(wants) {
+            match want.piece(part, &self.diags) {
+                Ok(piece) => pieces.push(piece),
+                Err(misfit) => misfit.into_iter().for_each(|d| self.diags.push(*d)),
+            }
+        }
+        if pieces.len() < parts.len() {
+            return;
+        }
+        if let ([piece], [part]) = (pieces.as_slice(), parts) {
+            gathered.add(*piece, &part.node);
+        }
+        match stored.map(|prefix| elements::keys(prefix, &pieces)) {
+            Some(Ok(keys)) => gathered.keys.extend(keys),
+            Some(Err(why)) => self.diags.push(errors::no_element(span, &why)),
+            None => {}
         }
     }
 
-    fn check_size(&mut self, decl: &SetDecl, gathered: &mut Gathered, max: u64) {
-        let count = gathered.count() as u64;
+    fn check_size(
+        &mut self,
+        decl: &SetDecl,
+        gathered: &mut Gathered,
+        stored: Option<&Stored>,
+        max: u64,
+    ) {
+        let count = match stored {
+            Some(stored) => stored.count(),
+            None => gathered.count() as u64,
+        };
+        let may_be_empty = stored.is_some_and(|stored| stored.dynamic);
         if count > max {
             self.diags.push(errors::set_too_large(decl.name.span, &decl.name.node, count, max));
-        } else if count == 0 && !self.diags.any_error() {
+        } else if count == 0 && !may_be_empty && !self.diags.any_error() {
             self.diags.push(errors::set_empty(decl.name.span, &decl.name.node));
         }
     }
 
     /// `from "file"`: the first word of each line, read as it streams by.
-    fn file_elements(&mut self, want: &Want, from: &S<String>, gathered: &mut Gathered) {
+    fn file_elements(
+        &mut self,
+        form: (&[Want], Option<bool>),
+        from: &S<String>,
+        gathered: &mut Gathered,
+    ) {
         let from_dir = self.sources.get(from.span.file).map(|s| s.dir.clone()).unwrap_or_default();
         let base = Base { root_dir: self.root_dir, from_dir: &from_dir };
         let opened = self.access.resolve(base, &from.node).and_then(|p| self.access.open(&p));
@@ -233,7 +371,7 @@ impl Checker<'_> {
             }
             let start = if number == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
             let Some(word) = first_word(&line[start..]) else { continue };
-            self.file_element(want, word, number, gathered, &mut bad);
+            self.file_element(form, word, number, gathered, &mut bad);
         }
         if bad.more > 0 {
             self.diags.push(errors::more_bad_lines(from, bad.more));
@@ -242,28 +380,29 @@ impl Checker<'_> {
 
     fn file_element(
         &mut self,
-        want: &Want,
+        (wants, stored): (&[Want], Option<bool>),
         word: &[u8],
         number: u64,
         gathered: &mut Gathered,
         bad: &mut BadLines<'_>,
     ) {
-        let span = bad.from.span;
         let parsed = std::str::from_utf8(word)
             .map_err(|_| "this is not UTF-8".to_owned())
-            .and_then(|word| file_value(word).map_err(|p| errors::problem_words(word, &p)))
-            .and_then(|val| {
-                let val = spanned(val, span);
-                let piece = want.piece(&val, &self.diags);
-                piece.map(|piece| (piece, val.node)).map_err(|misfit| misfit_words(&misfit))
+            .and_then(|word| elements::pieces(wants, word, bad.from.span))
+            .and_then(|parts| {
+                let pieces: Vec<Piece> = parts.iter().map(|(piece, _)| *piece).collect();
+                let keys = stored.map(|prefix| elements::keys(prefix, &pieces)).transpose()?;
+                Ok((parts, keys))
             });
         match parsed {
-            Ok((piece, val)) => {
-                if let Some(instead) = host_bits(&val) {
+            Ok((parts, keys)) => {
+                gathered.keys.extend(keys.into_iter().flatten());
+                let [(piece, val)] = parts.as_slice() else { return };
+                if let Some(instead) = host_bits(val) {
                     let word = String::from_utf8_lossy(word);
                     self.diags.push(errors::host_bits_in_file(bad.from, number, &word, &instead));
                 }
-                gathered.add(piece, &val);
+                gathered.add(*piece, val);
             }
             Err(why) => bad.push(number, &why, &mut self.diags),
         }
@@ -272,7 +411,11 @@ impl Checker<'_> {
     /// Reports a set whose elements a comparison cannot ask for.
     pub(super) fn set_fits(&mut self, target: &Target, set: SetId, span: Span) -> Option<()> {
         let facts = &self.sets[cranelift_entity::EntityRef::index(set)];
-        let (name, kind) = facts.ty?;
+        let (name, columns) = facts.ty.clone()?;
+        let [column] = columns.as_slice() else {
+            return self.diags.none(errors::set_of_tuples(span, &facts.name, &name));
+        };
+        let kind = elements::kind(*column);
         let Some(want) = &target.want else {
             let Operand::Bytes { slice, .. } = target.operand else { return None };
             let diag = match slice.len_bytes {
@@ -303,9 +446,21 @@ impl Checker<'_> {
         if fits {
             return Some(());
         }
-        let diag = errors::set_of_other(span, &facts.name, name, &want.by, want.words());
+        let diag = errors::set_of_other(span, &facts.name, &name, &want.by, want.words());
         self.diags.none(diag)
     }
+}
+
+/// Keys as they lie in maps, in order and each once: those of IPv6 apart.
+fn packed(form: &Form, keys: Vec<Key>) -> [Vec<u8>; 2] {
+    let set = set_form(&form.columns, form.prefix);
+    [false, true].map(|wide| {
+        let of_family = keys.iter().filter(|key| key.wide == wide);
+        let mut keys: Vec<Vec<u8>> = of_family.map(|key| set.pack(key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.concat()
+    })
 }
 
 /// Lines of a file that are no elements.
@@ -323,21 +478,6 @@ impl BadLines<'_> {
         } else {
             self.more += 1;
         }
-    }
-}
-
-fn misfit_words(misfit: &Misfit) -> String {
-    misfit.as_ref().map_or_else(String::new, |d| d.message.clone())
-}
-
-/// An element of a file: no names stand there.
-fn file_value(word: &str) -> Result<Val, words::Problem> {
-    if let Some(problem) = words::dashed_mac(word) {
-        return Err(problem);
-    }
-    match words::range_ends(word) {
-        Some((low, high)) => Ok(Val::Range(Box::new((words::parse(low)?, words::parse(high)?)))),
-        None => words::parse(word),
     }
 }
 

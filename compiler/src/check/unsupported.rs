@@ -4,13 +4,10 @@ use super::errors;
 use l4c_grammar::{Diag, Name, Span};
 
 /// Actions that are not there yet.
-pub(crate) const ACTIONS: &[&str] = &["syncookie", "truncate", "add", "del"];
+pub(crate) const ACTIONS: &[&str] = &["syncookie", "truncate"];
 
 /// Kinds of hook that are not there yet.
 pub(crate) const HOOKS: &[&str] = &["socket", "xt", "tc", "cgroup", "netfilter"];
-
-/// Properties of sets that are not there yet.
-pub(crate) const SET_PROPS: &[&str] = &["dynamic", "timeout"];
 
 /// The error for `what` (in words, or quoted as code) at its place.
 pub(crate) fn at(span: Span, what: &str) -> Diag {

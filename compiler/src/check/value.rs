@@ -3,7 +3,7 @@
 use super::diags::Diags;
 use super::names::{Names, Sort, nearest};
 use super::words::{self, is_name, range_ends};
-use super::{errors, graph, unsupported};
+use super::{errors, graph};
 use crate::fields::FIELDS;
 use crate::hir::{Pattern, SetId};
 use cranelift_entity::EntityRef;
@@ -192,7 +192,7 @@ impl<'a> Values<'a> {
             Value::Hex(bytes) => Val::Bytes(Rc::new(Pattern::hex(bytes))),
             Value::List(list) => self.list(list, span, params, diags),
             Value::Tuple(_) => {
-                diags.push(unsupported::at(span, "a tuple"));
+                diags.push(errors::tuple_without_set(span));
                 Val::Error
             }
             Value::SetRef(name) => self.set(name, span, diags).map_or(Val::Error, Val::Set),

@@ -1,7 +1,8 @@
 //! Tests of a policy.
 
-use super::{HookId, IfaceId};
+use super::{HookId, IfaceId, SetId};
 use l4c_grammar::Span;
+use l4c_manifest::Key;
 use l4c_manifest::Verdict;
 
 /// A test of the policy, its packets built.
@@ -51,6 +52,13 @@ pub enum TestStepKind {
     Wait {
         /// Nanoseconds.
         ns: u64,
+    },
+    /// Looks whether a set holds something.
+    ExpectSet {
+        /// Which.
+        set: SetId,
+        /// What.
+        key: Key,
     },
     /// Looks at a rule's packets so far.
     ExpectCount {

@@ -1,26 +1,44 @@
 //! What a matched rule does besides steering.
 
-use super::Names;
+use super::{FuncBuilder, Names};
 use crate::hir::{Effect, Rule};
 use l4c_ir::{Builder, Cond, Function, Value};
 use l4c_manifest::MAX_SAMPLE_BYTES;
 
-/// Does the effects of a rule, whose counter is `slot`, in their order.
-pub(super) fn effects(b: &mut Builder<'_>, names: &Names, rule: &Rule, slot: u64, pkt_len: Value) {
-    for effect in &rule.effects {
-        match effect {
-            Effect::Count(counter) => {
-                let slot = b.iconst(names.counters[counter]);
-                b.count(slot, pkt_len);
-            }
-            Effect::Sample { chance, snap_bytes } => {
-                // A hook that samples has the function.
-                let Some(sampler) = names.sampler else { continue };
-                let snap_bytes = u64::from(snap_bytes.unwrap_or(u32::MAX).min(MAX_SAMPLE_BYTES));
-                let numbers = [slot, chance.threshold(), snap_bytes].map(|n| b.iconst(n));
-                b.call(sampler, numbers.into_iter().chain([pkt_len]).collect());
+impl FuncBuilder<'_, '_> {
+    /// Does the effects of a rule, whose counter is `slot`, in their order.
+    pub(super) fn effects(&mut self, rule: &Rule, slot: u64) {
+        for effect in &rule.effects {
+            match effect {
+                Effect::Change(change) => self.change(change),
+                other => plain_effect(&mut self.b, self.names, other, slot, self.pkt_len),
             }
         }
+    }
+}
+
+/// Does an effect that asks nothing of the packet but its length.
+pub(super) fn plain_effect(
+    b: &mut Builder<'_>,
+    names: &Names,
+    effect: &Effect,
+    slot: u64,
+    pkt_len: Value,
+) {
+    match effect {
+        Effect::Count(counter) => {
+            let slot = b.iconst(names.counters[counter]);
+            b.count(slot, pkt_len);
+        }
+        Effect::Sample { chance, snap_bytes } => {
+            // A hook that samples has the function.
+            let Some(sampler) = names.sampler else { return };
+            let snap_bytes = u64::from(snap_bytes.unwrap_or(u32::MAX).min(MAX_SAMPLE_BYTES));
+            let numbers = [slot, chance.threshold(), snap_bytes].map(|n| b.iconst(n));
+            b.call(sampler, numbers.into_iter().chain([pkt_len]).collect());
+        }
+        // Done before, where the headers are known.
+        Effect::Change(_) => {}
     }
 }
 

@@ -32,7 +32,12 @@ fn flat<'p>(list: &'p [Pred], out: &mut Vec<&'p Pred>) {
         match pred {
             Pred::And(inner) => flat(inner, out),
             Pred::Or(one) if one.len() == 1 => flat(one, out),
-            Pred::Const(_) | Pred::Atom(_) | Pred::Limit(_) | Pred::Not(_) | Pred::Or(_) => {
+            Pred::Const(_)
+            | Pred::Atom(_)
+            | Pred::Limit(_)
+            | Pred::Tuple(_)
+            | Pred::Not(_)
+            | Pred::Or(_) => {
                 out.push(pred);
             }
         }

@@ -63,7 +63,7 @@ impl FuncBuilder<'_, '_> {
         self.b.jump(over, Vec::new());
     }
 
-    fn count_slot(&mut self, slot: u32) {
+    pub(super) fn count_slot(&mut self, slot: u32) {
         let slot = self.b.iconst(slot.into());
         self.b.count(slot, self.pkt_len);
     }
@@ -105,8 +105,18 @@ impl FuncBuilder<'_, '_> {
 
     /// The first of its places that is there.
     fn outer_part(&mut self, part: &KeyPart, limit: &HookLimit, wide: bool, no: Block) -> Bits {
-        let places = places(part, limit.families);
-        if let [place] = places.as_slice() {
+        self.first_place(part, &places(part, limit.families), wide, no)
+    }
+
+    /// The first of some places of a part that is there.
+    pub(super) fn first_place(
+        &mut self,
+        part: &KeyPart,
+        places: &[&Place],
+        wide: bool,
+        no: Block,
+    ) -> Bits {
+        if let [place] = places {
             let bits = self.key_place(part, place, no);
             return self.widened(bits, wide);
         }

@@ -20,6 +20,9 @@ impl FuncBuilder<'_, '_> {
         yes: Block,
         no: Block,
     ) {
+        if let Some(set) = set.filter(|&set| self.policy.sets[set].stored.is_some()) {
+            return self.stored_member(set, value, yes, no);
+        }
         let others = wanted.complement(width_bits);
         let (ranges, yes, no) = if others.as_slice().len() < wanted.as_slice().len() {
             (&others, no, yes)

@@ -38,29 +38,31 @@ mod pred;
 mod reject;
 mod rules;
 mod search;
+mod sets;
 mod tables;
 mod tunnel;
 mod value;
 mod walk;
 
 use crate::hir::{
-    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, Pattern, Policy, Steer,
+    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, Pattern, Policy, SetId, Steer,
 };
-use crate::limits;
 use crate::plan::Plan;
 use crate::report;
+use crate::{limits, sets as hook_sets};
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
 use l4c_ir::{
-    BinOp, Block, Builder, Clock, Cond, Env, Func, Function, LimitData, Line, LineData, Module,
-    Value,
+    BinOp, Block, Builder, Clock, Cond, Env, Func, Function, LimitData, Line, LineData, Map,
+    MapData, Module, Value,
 };
-use l4c_manifest::{HookKind, Verdict};
+use l4c_manifest::{HookKind, Set, SetTable, Verdict};
 use layout::{L3_MASK, L3_SHIFT};
 use lens::PKT_LEN_MASK;
 use limit::NamedLimit;
 use needs::Needs;
 use search::inlined;
+use sets::{NamedSet, TableMaps};
 use std::collections::HashMap;
 use tables::Tables;
 
@@ -96,6 +98,16 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         let ir = limits.push(LimitData { name, key_words });
         named_limits.insert(limit.id, NamedLimit { ir, limit });
     }
+    let used = hook_sets::of_hook(policy, hook, counted + 2 * limits.len() as u32);
+    let full_slots = hook_sets::counted(&used);
+    let set_states = used.len() as u32;
+    let mut maps = PrimaryMap::new();
+    let mut named_sets = HashMap::new();
+    for (number, set) in (0..).zip(used) {
+        let tables = set.manifest.tables.iter();
+        let tables = tables.map(|table| table_maps(&mut maps, table)).collect();
+        named_sets.insert(set.id, NamedSet { number, set, maps: tables });
+    }
     let named = counters.iter().enumerate().map(|(i, &c)| (c, (report.len() + i) as u64)).collect();
     let mut lowering = Lowering {
         policy,
@@ -111,6 +123,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             sampler: None,
             ifaces: slots,
             limits: named_limits,
+            sets: named_sets,
             shadow,
         },
     };
@@ -121,13 +134,27 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         tables: lowering.made.tables.finish(),
         lines,
         // Each limit counts in two slots.
-        counters: counted + 2 * limits.len() as u32,
+        counters: counted + 2 * limits.len() as u32 + full_slots,
         ifaces: match u32::try_from(ifaces.len()).expect("the checker takes a few thousand") {
             0 => 0,
             named => 1 + named,
         },
         limits,
+        maps,
+        set_states,
         clock: Clock::Kernel,
+    }
+}
+
+/// The maps of a set's table, which other sets of the module do not have.
+fn table_maps(maps: &mut PrimaryMap<Map, MapData>, table: &SetTable) -> TableMaps {
+    let mut add = |name: &String, key_bytes, value_words| {
+        maps.push(MapData { name: name.clone(), key_bytes, value_words })
+    };
+    TableMaps {
+        listed: add(&table.listed, table.key_bytes, 1),
+        filter: table.filter.as_ref().map(|name| add(name, 4, Set::filter_words(table.wide))),
+        added: table.added.as_ref().map(|name| add(name, table.key_bytes, 1)),
     }
 }
 
@@ -159,6 +186,8 @@ struct Made<'p> {
     /// The hook's programs read the packet where it lies, and copy nothing.
     points_into_packet: bool,
     options: Option<Func>,
+    /// By set and whether they look for IPv6.
+    prefix_finders: HashMap<(SetId, bool), Func>,
 }
 
 impl<'p> Made<'p> {
@@ -176,6 +205,7 @@ impl<'p> Made<'p> {
             windows: 0,
             points_into_packet: *kind == HookKind::Xdp,
             options: None,
+            prefix_finders: HashMap::new(),
         }
     }
 }
@@ -194,6 +224,8 @@ struct Names {
     ifaces: HashMap<IfaceId, u32>,
     /// Limits.
     limits: HashMap<LimitId, NamedLimit>,
+    /// Sets that are kept in maps.
+    sets: HashMap<SetId, NamedSet>,
     /// No verdict is given: nothing is done that only a verdict makes good.
     shadow: bool,
 }
@@ -335,6 +367,7 @@ impl Lowering<'_> {
     fn entry(&mut self, name: &str, runs: &[Func]) -> Func {
         let (walk, make_lens) = (self.walk(name), self.lens(name));
         let make_inner = self.inner(name, walk);
+        let last = self.default_changes(name);
         let needs = self.needs;
         let hook = &self.policy.hooks[self.hook];
         let (default_slot, default_line) = self.names.rules[&(None, hook.rules.len())];
@@ -366,20 +399,22 @@ impl Lowering<'_> {
             let inner = make_inner.map(|func| b.call(func, vec![layout, pkt_len]));
             let words: Vec<Value> = [layout, lens].into_iter().chain(inner).collect();
             if answer.is_none() {
-                ask_runs(&mut b, runs, &words, (decided, default));
+                ask_runs(&mut b, (runs, last), &words, (decided, default));
                 continue;
             }
             // An answer asks for the layout word once more.
             let [found, left] = [(); 2].map(|()| b.new_block());
             let result = b.func.add_param(found);
-            ask_runs(&mut b, runs, &words, (found, left));
+            ask_runs(&mut b, (runs, last), &words, (found, left));
             b.switch_to(found);
             b.jump(decided, vec![result, layout]);
             b.switch_to(left);
             b.jump(default, vec![layout]);
         }
         b.switch_to(default);
-        effects::effects(&mut b, &self.names, &hook.default, default_slot, pkt_len);
+        for effect in &hook.default.effects {
+            effects::plain_effect(&mut b, &self.names, effect, default_slot, pkt_len);
+        }
         if let (Some(Steer::Redirect(iface)), false) = (hook.default.steer, self.shadow) {
             let iface = b.iface_slot(self.names.ifaces[&iface]);
             b.redirect(iface);
@@ -408,13 +443,14 @@ impl Lowering<'_> {
     }
 }
 
-/// Asks the runs one after the other.
+/// Asks the runs one after the other, and calls `last` where none of them decided.
 fn ask_runs(
     b: &mut Builder<'_>,
-    runs: &[Func],
+    (runs, last): (&[Func], Option<Func>),
     words: &[Value],
     (decided, default): (Block, Block),
 ) {
+    let end = if last.is_some() { b.new_block() } else { default };
     for &run in runs {
         let result = b.call(run, words.to_vec());
         let [next, yes] = [(); 2].map(|()| b.new_block());
@@ -423,10 +459,15 @@ fn ask_runs(
         b.jump(decided, vec![result]);
         b.switch_to(next);
         let on = b.new_block();
-        b.br_imm(Cond::Eq, result, GO_ON, on, default);
+        b.br_imm(Cond::Eq, result, GO_ON, on, end);
         b.switch_to(on);
     }
-    b.jump(default, Vec::new());
+    b.jump(end, Vec::new());
+    if let Some(last) = last {
+        b.switch_to(end);
+        b.call(last, words.to_vec());
+        b.jump(default, Vec::new());
+    }
 }
 
 #[cfg(test)]

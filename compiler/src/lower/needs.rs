@@ -1,7 +1,7 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
 use crate::fields::{At, Base, Field, Info, When};
-use crate::hir::{Atom, Layer, Operand, Policy, Pred, Rule, Steer};
+use crate::hir::{Atom, Effect, KeyPart, Layer, Operand, Policy, Pred, Rule, Steer};
 use l4c_manifest::Verdict;
 
 /// What the header reader must find out.
@@ -33,6 +33,7 @@ impl Needs {
         let mut needs = Self::default();
         for rule in rules {
             needs.add_pred(policy, &rule.pred, false);
+            needs.add_effects(rule, false);
             if rule.steer == Some(Steer::Verdict(Verdict::Reject)) && !rule.shadow {
                 (needs.transport, needs.answers) = (true, true);
             }
@@ -45,6 +46,7 @@ impl Needs {
         let mut needs = Self::default();
         for rule in rules {
             needs.add_pred(policy, &rule.pred, true);
+            needs.add_effects(rule, true);
         }
         needs
     }
@@ -58,19 +60,30 @@ impl Needs {
                 }
             }
             Pred::Atom(atom) => self.add_atom(atom),
-            Pred::Limit(test) => {
-                for part in &policy.limits[test.limit].key {
-                    match (part.inner, inside) {
-                        (false, false) | (true, true) => self.add_field(part.field),
-                        // A transport may be a tunnel's.
-                        (true, false) => (self.transport, self.inner) = (true, true),
-                        (false, true) => {}
-                    }
-                }
-            }
+            Pred::Limit(test) => self.add_key(&policy.limits[test.limit].key, inside),
+            Pred::Tuple(test) => self.add_key(&test.key, inside),
             Pred::Not(negated) => self.add_pred(policy, negated, inside),
             Pred::And(list) | Pred::Or(list) => {
                 list.iter().for_each(|p| self.add_pred(policy, p, inside));
+            }
+        }
+    }
+
+    fn add_key(&mut self, key: &[KeyPart], inside: bool) {
+        for part in key {
+            match (part.inner, inside) {
+                (false, false) | (true, true) => self.add_field(part.field),
+                // A transport may be a tunnel's.
+                (true, false) => (self.transport, self.inner) = (true, true),
+                (false, true) => {}
+            }
+        }
+    }
+
+    fn add_effects(&mut self, rule: &Rule, inside: bool) {
+        for effect in &rule.effects {
+            if let Effect::Change(change) = effect {
+                self.add_key(&change.key, inside);
             }
         }
     }

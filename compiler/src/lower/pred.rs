@@ -36,6 +36,7 @@ impl FuncBuilder<'_, '_> {
             }
             Pred::Atom(atom) => self.atom(atom, yes, no),
             Pred::Limit(test) => self.limit(test, yes, no),
+            Pred::Tuple(test) => self.tuple(test, yes, no),
         }
     }
 

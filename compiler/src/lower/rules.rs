@@ -1,8 +1,7 @@
 //! Lists of rules as functions.
 
-use super::effects::effects;
 use super::{FuncBuilder, GO_ON, LEAVE, Lowering, rule_params};
-use crate::hir::{ChainId, Rule, Steer};
+use crate::hir::{ChainId, Effect, Rule, Steer};
 use crate::plan::Run;
 use l4c_ir::{Block, Builder, Cond, Func, Function};
 use l4c_manifest::{HookKind, Verdict};
@@ -101,12 +100,35 @@ impl Lowering<'_> {
     }
 }
 
+impl Lowering<'_> {
+    /// What the hook's default does to sets, as a function of rules; none if it does nothing to them.
+    pub(super) fn default_changes(&mut self, hook_name: &str) -> Option<Func> {
+        let policy = self.policy;
+        let default = &policy.hooks[self.hook].default;
+        let changes = |effect: &&Effect| matches!(effect, Effect::Change(_));
+        let changes: Vec<&Effect> = default.effects.iter().filter(changes).collect();
+        if changes.is_empty() {
+            return None;
+        }
+        let mut func = Function::new(format!("{hook_name}_default"));
+        let mut f = FuncBuilder::new(&mut func, policy, &mut self.made, &self.names, self.needs);
+        for effect in changes {
+            if let Effect::Change(change) = effect {
+                f.change(change);
+            }
+        }
+        let nothing = f.b.iconst(GO_ON);
+        f.b.ret(nothing);
+        Some(self.made.funcs.push(func))
+    }
+}
+
 impl FuncBuilder<'_, '_> {
     fn rule(&mut self, rule: &Rule, slot: u64, kind: HookKind, leaves: bool) {
         let [matched, next] = [(); 2].map(|()| self.b.new_block());
         self.pred(&rule.pred, matched, next);
         self.b.switch_to(matched);
-        effects(&mut self.b, self.names, rule, slot, self.pkt_len);
+        self.effects(rule, slot);
         let steer = if rule.shadow { None } else { rule.steer };
         if let (Some(Steer::Redirect(iface)), false) = (steer, self.names.shadow) {
             let iface = self.b.iface_slot(self.names.ifaces[&iface]);

@@ -3,10 +3,15 @@
 use super::buckets::Buckets;
 use super::dissect::Dissected;
 use super::dns;
+use super::elements::Sets;
 use super::trace::{Read, Value, field_value, name_value, slice_value};
 use crate::fields::{Arrival, At, Field, Place, Ty};
-use crate::hir::{Atom, AtomTest, LimitTest, Operand, Pattern, Policy, Pred};
+use crate::hir::{
+    Atom, AtomTest, Change, ChangeKind, KeyPart, LimitTest, Operand, Pattern, Policy, Pred, SetId,
+    TupleTest,
+};
 use crate::ranges::Ranges;
+use l4c_manifest::Key;
 
 /// Everything that a predicate may ask.
 pub(super) struct Question<'q, 'p> {
@@ -22,6 +27,8 @@ pub(super) struct Question<'q, 'p> {
     pub bytes: usize,
     /// The buckets of all limits.
     pub buckets: &'q mut Buckets,
+    /// The elements of sets that change.
+    pub sets: &'q mut Sets,
     /// What was read so far, if somebody wants to know.
     pub reads: Option<Vec<Read>>,
 }
@@ -33,6 +40,7 @@ impl Question<'_, '_> {
             Pred::Const(value) => *value,
             Pred::Atom(atom) => self.atom(atom),
             Pred::Limit(test) => self.limit(test),
+            Pred::Tuple(test) => self.tuple(test),
             Pred::Not(inner) => !self.holds(inner),
             Pred::And(parts) => parts.iter().all(|part| self.holds(part)),
             Pred::Or(parts) => parts.iter().any(|part| self.holds(part)),
@@ -104,6 +112,50 @@ impl Question<'_, '_> {
         spent == test.under
     }
 
+    /// Several fields together, in a set.
+    fn tuple(&mut self, test: &TupleTest) -> bool {
+        let key = self.element(test.set, &test.key);
+        for part in &test.key {
+            let packet = if part.inner { self.inner } else { Some(self.packet) };
+            self.note_field(part.field, part.inner, packet);
+        }
+        key.is_some_and(|key| self.sets.has(test.set, &key, self.now_ns) != test.negated)
+    }
+
+    /// What a rule does to a set.
+    pub fn change(&mut self, change: &Change) {
+        let Some(key) = self.element(change.set, &change.key) else { return };
+        match change.what {
+            ChangeKind::Add(ns) => self.sets.add(change.set, key, self.now_ns, ns),
+            ChangeKind::Del => self.sets.del(change.set, &key),
+        }
+    }
+
+    /// The element that a packet's fields are: of one family, if addresses are among them.
+    fn element(&self, set: SetId, parts: &[KeyPart]) -> Option<Key> {
+        let prefix = self.policy.sets[set].stored.as_ref()?.prefix;
+        [false, true].into_iter().find_map(|wide| {
+            let value = |part: &KeyPart| {
+                let packet = if part.inner { self.inner } else { Some(self.packet) };
+                part.field.places.iter().find_map(|place| {
+                    let is_address = matches!(part.field.ty, Ty::Addr | Ty::Addr4 | Ty::Addr6);
+                    if is_address && (place.width_bits() == 128) != wide {
+                        return None;
+                    }
+                    Some(self.value(packet?, place)? & part.mask(place))
+                })
+            };
+            let has_address =
+                parts.iter().any(|part| matches!(part.field.ty, Ty::Addr | Ty::Addr4 | Ty::Addr6));
+            if wide && !has_address {
+                return None;
+            }
+            let values = parts.iter().map(value).collect::<Option<Vec<u128>>>()?;
+            let prefix_bits = prefix.then(|| parts[0].prefix_bits[usize::from(wide)]);
+            Some(Key { wide, values, prefix_bits })
+        })
+    }
+
     fn note_field(&mut self, field: &Field, inner: bool, packet: Option<&Dissected<'_>>) {
         if self.reads.is_none() {
             return;
@@ -157,6 +209,10 @@ impl Question<'_, '_> {
                 AtomTest::In { values, negated } => {
                     values.get(nth).is_some_and(|set| set.contains(value)) != *negated
                 }
+                AtomTest::InSet { set, negated } if self.policy.sets[*set].stored.is_some() => {
+                    let key = self.sets.key(*set, place.width_bits() == 128, value);
+                    self.sets.has(*set, &key, self.now_ns) != *negated
+                }
                 AtomTest::InSet { set, negated } => {
                     let set = &self.policy.sets[*set];
                     let elements = if place.width_bits() == 128 { &set.wide } else { &set.narrow };
@@ -178,6 +234,13 @@ impl Question<'_, '_> {
         match test {
             AtomTest::Present => true,
             AtomTest::In { values, negated } => values.first().is_some_and(is_in) != *negated,
+            AtomTest::InSet { set, negated } if self.policy.sets[*set].stored.is_some() => {
+                let has = |value| {
+                    let key = self.sets.key(*set, false, value & mask);
+                    self.sets.has(*set, &key, self.now_ns)
+                };
+                number(bytes).is_some_and(has) != *negated
+            }
             AtomTest::InSet { set, negated } => is_in(&self.policy.sets[*set].narrow) != *negated,
             AtomTest::Equals { pattern, negated } => fits(bytes, pattern) != *negated,
             AtomTest::StartsWith(pattern) => {

@@ -8,7 +8,7 @@ use ::object::{
     Architecture, LittleEndian, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _,
     RelocationFlags, RelocationTarget, SectionIndex, SymbolKind, elf,
 };
-use l4c_manifest::{HookKind, Manifest, PARAMS_SECTION};
+use l4c_manifest::{ELEMENTS_SECTION, HookKind, Manifest, PARAMS_SECTION};
 use std::collections::{BTreeMap, HashMap};
 
 type Elf<'a> = ElfFile64<'a, LittleEndian>;
@@ -18,6 +18,7 @@ pub struct Parts {
     pub manifest: Manifest,
     pub functions: Vec<Function>,
     pub rodata: Vec<Rodata>,
+    pub elements: BTreeMap<String, Vec<u8>>,
 }
 
 /// Takes an ELF file apart.
@@ -37,7 +38,9 @@ pub fn parts(bytes: &[u8]) -> Result<Parts, ObjectError> {
     let rodata = sections.rodata.iter();
     let rodata = rodata.map(|(name, data)| Rodata { name: name.clone(), bytes: data.to_vec() });
     let rodata = rodata.collect();
-    Ok(Parts { manifest, functions, rodata })
+    let elements = sections.elements.iter();
+    let elements = elements.map(|&(map, keys)| (map.to_owned(), keys.to_vec())).collect();
+    Ok(Parts { manifest, functions, rodata, elements })
 }
 
 fn elf_error(why: ::object::Error) -> ObjectError {
@@ -58,6 +61,8 @@ struct Sections<'a> {
     /// By name.
     rodata: Vec<(String, &'a [u8])>,
     rodata_by_section: HashMap<SectionIndex, usize>,
+    /// By map.
+    elements: Vec<(&'a str, &'a [u8])>,
     maps: Option<SectionIndex>,
 }
 
@@ -67,6 +72,7 @@ impl<'a> Sections<'a> {
             code: Vec::new(),
             rodata: Vec::new(),
             rodata_by_section: HashMap::new(),
+            elements: Vec::new(),
             maps: None,
         };
         for section in file.sections() {
@@ -76,6 +82,8 @@ impl<'a> Sections<'a> {
             if kind.is_some() || name == ".text" {
                 let data = section.data().map_err(elf_error)?;
                 found.code.push(Code { name: name.to_owned(), index, kind, data });
+            } else if let Some(map) = name.strip_prefix(ELEMENTS_SECTION) {
+                found.elements.push((map, section.data().map_err(elf_error)?));
             } else if name == ".maps" {
                 found.maps = Some(index);
             } else if name == PARAMS_SECTION || name == ".rodata" || name.starts_with(".rodata.") {

@@ -115,6 +115,7 @@ mod tests {
             samples: None,
             interfaces: Vec::new(),
             limits: Vec::new(),
+            sets: Vec::new(),
         }
     }
 

@@ -9,8 +9,8 @@ use crate::kernel::load::Kept;
 use crate::limits::{self, Clocks};
 use crate::{Object, sys};
 use l4c_manifest::{
-    Hook, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, Storage,
-    Unfit, WORD_TAT_BITS,
+    Hook, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, State,
+    Storage, Unfit, WORD_TAT_BITS,
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -49,7 +49,7 @@ pub fn params(plan: &Plan, object: &Object, kept: &[Kept]) -> Result<Vec<u8>, Po
         kept.iter().find(|kept| kept.name == limit.map)?;
         old.iter().find(|(was, _)| was.map == limit.map).cloned()
     };
-    Ok(limits::live(object, goes_on)?)
+    Ok(limits::live(object, goes_on, |_| State::INITIAL)?)
 }
 
 /// The limits of a generation and what its programs are told of them.

@@ -9,15 +9,15 @@ const BPF_MAP_TYPE_ARRAY: u32 = 2;
 /// `union bpf_attr`, the batch commands' member.
 #[repr(C)]
 #[derive(Default)]
-struct BatchAttr {
-    in_batch: u64,
-    out_batch: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map_fd: u32,
-    elem_flags: u64,
-    flags: u64,
+pub(super) struct BatchAttr {
+    pub in_batch: u64,
+    pub out_batch: u64,
+    pub keys: u64,
+    pub values: u64,
+    pub count: u32,
+    pub map_fd: u32,
+    pub elem_flags: u64,
+    pub flags: u64,
 }
 
 /// `union bpf_attr`, the first fields of the member of `BPF_MAP_CREATE`.
@@ -40,12 +40,12 @@ struct CreateAttr {
 
 /// `union bpf_attr`, the member of the commands for one element.
 #[repr(C)]
-struct ElementAttr {
-    map_fd: u32,
-    padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
+pub(super) struct ElementAttr {
+    pub map_fd: u32,
+    pub padding: u32,
+    pub key: u64,
+    pub value: u64,
+    pub flags: u64,
 }
 
 /// `union bpf_attr`, the member of `BPF_MAP_FREEZE`.
@@ -124,6 +124,18 @@ pub fn read_values(map: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     // SAFETY: `values` has room for as many values of that size.
     unsafe { all(Way::Read, map, info.max_entries, values.as_mut_ptr() as u64, stride_bytes) }?;
     Ok(values)
+}
+
+/// Writes all values of an array map, in the order of the keys. Not for per-CPU maps.
+pub fn write_values(map: BorrowedFd<'_>, values: &[u8]) -> io::Result<()> {
+    let info = map_info(map)?;
+    let stride_bytes = info.value_bytes as usize;
+    let fits = values.len() == stride_bytes * info.max_entries as usize;
+    if info.kind != BPF_MAP_TYPE_ARRAY || info.key_bytes != 4 || !fits {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the values are of another size"));
+    }
+    // SAFETY: `values` holds as many values of that size.
+    unsafe { all(Way::Write, map, info.max_entries, values.as_ptr() as u64, stride_bytes) }
 }
 
 /// Sets all values of an array map to zero, some at a time. Not for per-CPU maps.

@@ -59,6 +59,7 @@ impl Builder {
             samples: None,
             interfaces: Vec::new(),
             limits: Vec::new(),
+            sets: Vec::new(),
         };
         let map = Map {
             name: COUNTERS.to_owned(),

@@ -16,6 +16,10 @@ pub const MAX_INSNS: usize = 30_000;
 pub mod helper {
     /// `bpf_map_lookup_elem`
     pub const MAP_LOOKUP_ELEM: i32 = 1;
+    /// `bpf_map_update_elem`
+    pub const MAP_UPDATE_ELEM: i32 = 2;
+    /// `bpf_map_delete_elem`
+    pub const MAP_DELETE_ELEM: i32 = 3;
     /// `bpf_ktime_get_ns`
     pub const KTIME_GET_NS: i32 = 5;
     /// `bpf_jiffies64`
@@ -47,6 +51,8 @@ const fn helpers(kind: HookKind) -> &'static [i32] {
     match kind {
         HookKind::Xdp => &[
             helper::MAP_LOOKUP_ELEM,
+            helper::MAP_UPDATE_ELEM,
+            helper::MAP_DELETE_ELEM,
             helper::KTIME_GET_NS,
             helper::JIFFIES64,
             helper::GET_PRANDOM_U32,
@@ -60,6 +66,8 @@ const fn helpers(kind: HookKind) -> &'static [i32] {
         ],
         HookKind::Socket => &[
             helper::MAP_LOOKUP_ELEM,
+            helper::MAP_UPDATE_ELEM,
+            helper::MAP_DELETE_ELEM,
             helper::KTIME_GET_NS,
             helper::JIFFIES64,
             helper::GET_PRANDOM_U32,

@@ -5,6 +5,7 @@
 //! interpreter: rbpf can't hold a program of more than 32,767 instructions, a machine can.
 #![allow(unsafe_code)]
 
+pub mod map;
 mod xdp;
 
 use super::arena::Arena;
@@ -94,7 +95,9 @@ fn interpreter(code: &'static [u8], insns: &[Insn]) -> std::io::Result<EbpfVmMbu
 fn helper_of(number: i32) -> Option<Helper> {
     match number {
         ENTER => Some(enter),
-        helper::MAP_LOOKUP_ELEM => Some(map_lookup_elem),
+        helper::MAP_LOOKUP_ELEM => Some(map::lookup_elem),
+        helper::MAP_UPDATE_ELEM => Some(map::update_elem),
+        helper::MAP_DELETE_ELEM => Some(map::delete_elem),
         helper::KTIME_GET_NS | helper::JIFFIES64 => Some(now),
         helper::SPIN_LOCK | helper::SPIN_UNLOCK => Some(nothing),
         helper::GET_PRANDOM_U32 => Some(get_prandom_u32),
@@ -130,6 +133,8 @@ pub struct Machine {
     pub ctx: u64,
     /// The maps, by index in the manifest.
     pub maps: Vec<MapArea>,
+    /// Where keys have their values in a map, by index in the manifest; none of one that is no hash map.
+    pub hashes: Vec<Option<RefCell<map::Index>>>,
     /// The program itself is function 0.
     pub functions: Vec<Function>,
     /// Address and bytes of the packet now.
@@ -178,6 +183,7 @@ impl Machine {
             arena,
             frame_blocks,
             ctx,
+            hashes: maps.iter().map(|_| None).collect(),
             maps,
             functions: Vec::new(),
             packet: Cell::new((0, 0)),
@@ -257,21 +263,6 @@ impl Machine {
         in_stack || self.arena.holds(addr, len_bytes)
     }
 
-    fn lookup(&self, handle: u64, key: u64) -> u64 {
-        let index = handle.wrapping_sub(MAP_HANDLE) as usize;
-        let Some(map) = self.maps.get(index) else {
-            self.fail("looks up in what is no map");
-            return 0;
-        };
-        if !self.may_touch(key, size_of::<u32>() as u64) {
-            self.fail("map key out of bounds");
-            return 0;
-        }
-        // SAFETY: in the arena or in the stack of the running function, checked just above.
-        let index = unsafe { (key as *const u32).read_unaligned() };
-        if index < map.max_entries { map.start + u64::from(index) * map.stride_bytes } else { 0 }
-    }
-
     /// SplitMix64 (Steele, Lea, Flood 2014), the upper half of it.
     fn random(&self) -> u64 {
         let state = self.chance.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -326,10 +317,6 @@ fn enter(_: u64, stack_end: u64, _: u64, _: u64, _: u64) -> u64 {
         }
         0
     })
-}
-
-fn map_lookup_elem(map: u64, key: u64, _: u64, _: u64, _: u64) -> u64 {
-    with_current(|machine| machine.lookup(map, key))
 }
 
 /// Nobody else is here, so that a lock is always free.

@@ -34,6 +34,10 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         | InstData::Random
         | InstData::Sample { .. }
         | InstData::Spend { .. }
+        | InstData::Find { .. }
+        | InstData::Put { .. }
+        | InstData::Erase { .. }
+        | InstData::SetState(_)
         | InstData::Call { .. }
         | InstData::IfaceSlot(_)
         | InstData::Redirect { .. }

@@ -25,6 +25,7 @@ pub fn hook(name: &str, kind: HookKind, counters: u32) -> Hook {
         samples: None,
         interfaces: Vec::new(),
         limits: Vec::new(),
+        sets: Vec::new(),
     }
 }
 

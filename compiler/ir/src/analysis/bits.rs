@@ -163,6 +163,10 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         | InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
         InstData::Env(Env::Now | Env::Ticks)
         | InstData::Count { .. }
+        | InstData::Find { .. }
+        | InstData::Put { .. }
+        | InstData::Erase { .. }
+        | InstData::SetState(_)
         | InstData::Sample { .. }
         | InstData::Call { .. }
         | InstData::Redirect { .. }

@@ -256,6 +256,16 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `NAME,`
+    fn map_name(&mut self, line: u32) -> Result<crate::Map, ParseError> {
+        let name = self.word("a map's name")?;
+        let Some(&map) = self.maps.get(name) else {
+            return Err(ParseError::new(line, format!("no map `{name}` before here")));
+        };
+        self.sign(',')?;
+        Ok(map)
+    }
+
     /// What follows the opcode.
     fn inst(
         &mut self,
@@ -298,6 +308,26 @@ impl<'a> Parser<'a> {
                 self.sign('(')?;
                 InstData::Spend { limit, key: self.value_list(scope)?, units, time }
             }
+            ("find", None) => {
+                let map = self.map_name(line)?;
+                let word = self.number()?;
+                self.sign(',')?;
+                self.sign('(')?;
+                InstData::Find { map, key: self.value_list(scope)?, word }
+            }
+            ("put", None) => {
+                let map = self.map_name(line)?;
+                let word = self.value(scope)?;
+                self.sign(',')?;
+                self.sign('(')?;
+                InstData::Put { map, key: self.value_list(scope)?, word }
+            }
+            ("erase", None) => {
+                let map = self.map_name(line)?;
+                self.sign('(')?;
+                InstData::Erase { map, key: self.value_list(scope)? }
+            }
+            ("set_state", None) => InstData::SetState(self.number()?),
             ("random", None) => InstData::Random,
             ("sample", None) => {
                 let [slot, packet_bytes, kept_bytes] = self.values(scope)?;

@@ -145,6 +145,10 @@ impl ClassDef {
             | InstData::Random
             | InstData::Sample { .. }
             | InstData::Spend { .. }
+            | InstData::Find { .. }
+            | InstData::Put { .. }
+            | InstData::Erase { .. }
+            | InstData::SetState(_)
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -128,6 +128,10 @@ impl Fold<'_> {
             | InstData::Random
             | InstData::Sample { .. }
             | InstData::Spend { .. }
+            | InstData::Find { .. }
+            | InstData::Put { .. }
+            | InstData::Erase { .. }
+            | InstData::SetState(_)
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -91,6 +91,10 @@ impl Body<'_> {
                     | InstData::Random
                     | InstData::Sample { .. }
                     | InstData::Spend { .. }
+                    | InstData::Find { .. }
+                    | InstData::Put { .. }
+                    | InstData::Erase { .. }
+                    | InstData::SetState(_)
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

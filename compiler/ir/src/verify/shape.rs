@@ -2,8 +2,8 @@
 
 use super::{Broken, MAX_PARAMS, Place};
 use crate::{
-    Block, BlockCall, Function, InstData, Line, Module, Term, Type, Value, ValueData, ValueDef,
-    Width,
+    Block, BlockCall, Function, InstData, Line, Map, Module, Term, Type, Value, ValueData,
+    ValueDef, Width,
 };
 use cranelift_entity::EntitySet;
 
@@ -107,6 +107,11 @@ impl Shape<'_> {
                 Some(data) if data.key_words == key.len() => Ok(()),
                 Some(data) => Err(format!("a key of `{}` has another length", data.name)),
             },
+            InstData::Find { map, key, .. }
+            | InstData::Put { map, key, .. }
+            | InstData::Erase { map, key } => self.map_key(data, *map, key.len()),
+            InstData::SetState(set) if *set < self.module.set_states => Ok(()),
+            InstData::SetState(_) => Err("the set does not exist".to_owned()),
             InstData::Call { func, args } => {
                 let Some(callee) = self.module.funcs.get(*func) else {
                     return Err("the function does not exist".to_owned());
@@ -139,6 +144,26 @@ impl Shape<'_> {
                     Err("an answer is made in a function of its own".to_owned())
                 }
             }
+        }
+    }
+
+    /// Keys of a map have one length; nobody puts anything into an array.
+    fn map_key(&self, data: &InstData, map: Map, words: usize) -> Result<(), String> {
+        let Some(map) = self.module.maps.get(map) else {
+            return Err("the map does not exist".to_owned());
+        };
+        match data {
+            _ if map.key_words() != words => {
+                Err(format!("a key of `{}` has another length", map.name))
+            }
+            InstData::Find { word, .. } if *word >= map.value_words => {
+                Err(format!("values of `{}` have no such word", map.name))
+            }
+            InstData::Find { .. } => Ok(()),
+            _ if map.is_array() || map.value_words != 1 => {
+                Err(format!("`{}` is only looked into", map.name))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -35,6 +35,7 @@ fn early(rule: &Rule, out: &mut Vec<(LimitTest, Span)>) {
 fn plain(pred: &Pred) -> Option<Span> {
     match pred {
         Pred::Atom(atom) => Some(atom.span),
+        Pred::Tuple(test) => Some(test.span),
         Pred::Not(inner) => plain(inner),
         Pred::And(list) | Pred::Or(list) if !pred.keeps_state() => list.iter().find_map(plain),
         Pred::Const(_) | Pred::Limit(_) | Pred::And(_) | Pred::Or(_) => None,

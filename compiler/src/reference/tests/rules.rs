@@ -134,6 +134,7 @@ fn sets_hold_both_families_apart() {
         span: Span::default(),
         narrow: Ranges::one(number4(SRC4)),
         wide: Ranges::one(u128::from_be_bytes(DST6)),
+        stored: None,
     });
     for (name, packet, negated, expected) in [
         ("src", udp4(), false, true),
