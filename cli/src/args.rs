@@ -8,8 +8,8 @@ use l4c_judge::EngineKind;
 use std::path::PathBuf;
 
 pub use loading::{
-    CaptureArgs, LimitArgs, LimitCommand, LoadArgs, Mode, PinArgs, RollbackArgs, StatsArgs,
-    StatusArgs, UnloadArgs, WhichArgs,
+    CaptureArgs, ElementsArgs, LimitArgs, LimitCommand, LoadArgs, Mode, PinArgs, RollbackArgs,
+    SetArgs, SetCommand, SetWhich, StatsArgs, StatusArgs, UnloadArgs, WhichArgs,
 };
 
 /// Firewall rules compiled to eBPF.
@@ -95,6 +95,9 @@ pub enum Command {
     /// Show what loaded rules have counted
     #[command(after_help = examples::STATS)]
     Stats(StatsArgs),
+    /// Look at loaded sets, and change them
+    #[command(after_help = examples::SET)]
+    Set(SetArgs),
     /// Look at loaded limits, and change them
     #[command(after_help = examples::LIMIT)]
     Limit(LimitArgs),
@@ -373,6 +376,15 @@ Examples:
   l4c limit set per_client rate 2000 packets/s burst 4000
   l4c limit set per_client burst 4000 --policy edge
   l4c limit top per_client -n 20";
+
+    pub const SET: &str = "\
+Examples:
+  l4c set list                            the sets that are loaded
+  l4c set add banned 192.0.2.7 198.51.100.0/24
+  l4c set add banned 192.0.2.7 for 10m
+  l4c set test banned 192.0.2.7
+  l4c set replace blocklist - < list.txt  in one step for every packet
+  l4c set sweep --every 10s               makes room where elements end";
 
     pub const CAPTURE: &str = "\
 Examples:

@@ -30,7 +30,9 @@ mod value;
 mod want;
 mod words;
 
+pub use elements::elements_of;
 pub use errors::CODES;
+pub use value::duration;
 
 use crate::hir::{CounterId, Policy};
 use crate::source::{Files, Loaded, Sources};

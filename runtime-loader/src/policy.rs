@@ -11,7 +11,7 @@
 //! gen-7/edge/samples          where its samples go, if it has any: a perf ring for each CPU
 //! gen-7/edge/before           the counters of the generation before, whose packets count on
 //! gen-7/maps-kept/NAME        what outlives a replacement
-//! gen-7/maps-kept/limit-params  what programs are told of their limits
+//! gen-7/maps-kept/limit-params  what programs are told of their limits and sets
 //! gen-6/...                   the generation before, for rollback
 //! link-xdp-3-4026531840       what holds the program to interface 3 of that network namespace
 //! ```
@@ -34,6 +34,7 @@ mod record;
 mod rollback;
 mod root;
 mod samples;
+mod sets;
 mod stage;
 mod stats;
 mod status;
@@ -47,6 +48,7 @@ pub use load::{HookTarget, LoadRequest, Loaded, XdpChoice};
 pub use names::check_name;
 pub use root::{Locked, Root};
 pub use samples::{Listener, Sample, SampleRequest};
-pub use stats::{HookStats, LimitStats};
+pub use sets::{Changed, Element, LoadedSet, Origin};
+pub use stats::{HookStats, LimitStats, SetStats};
 pub use status::{Foreign, Row, State};
 pub use unload::Unload;

@@ -3,13 +3,12 @@
 use clap::{Arg, Command};
 
 /// Their names.
-pub const NAMES: &[&str] = &["top", "set", "exporter", "diff", "import", "man", "explain-error"];
+pub const NAMES: &[&str] = &["top", "exporter", "diff", "import", "man", "explain-error"];
 
 /// The part of the help that lists them, and what holds for all commands.
 pub const HELP: &str = "\
 Later, not supported yet:
   top, exporter                           watch what loaded policies do
-  set                                     look at and change what is loaded
   diff, import, man, explain-error
 
 Every --flag can be given as L4C_FLAG in the environment.

@@ -157,6 +157,82 @@ pub enum LimitCommand {
     },
 }
 
+/// `l4c set`
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    #[command(subcommand)]
+    pub command: SetCommand,
+}
+
+/// What is done with sets.
+#[derive(Debug, Subcommand)]
+pub enum SetCommand {
+    /// Add elements; what is there already stays as long as if it were new
+    Add(ElementsArgs),
+    /// Take elements out, whoever put them there
+    Del(ElementsArgs),
+    /// Ask whether elements are in a set; exits with 1 if one is not
+    Test(ElementsArgs),
+    /// List the elements of a set; without a name, the sets that are loaded
+    List {
+        /// The set.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        which: SetWhich,
+    },
+    /// Make a set hold these elements and no others, for every packet in one step
+    Replace(ElementsArgs),
+    /// Take all elements out of a set, for every packet in one step
+    Flush {
+        /// The set.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        which: SetWhich,
+    },
+    /// Make room: take out what has ended
+    Sweep {
+        /// The set; all of them if left out.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        which: SetWhich,
+        /// Again and again, until interrupted.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        every: Option<Duration>,
+    },
+}
+
+/// A set and elements.
+#[derive(Debug, Args)]
+pub struct ElementsArgs {
+    /// The set.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Elements as rules write them, and `for TIME` behind them; `-` reads standard input, a line each.
+    #[arg(value_name = "ELEMENT")]
+    pub values: Vec<String>,
+    /// Elements of a file, a line each.
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// How long they stay; as long as the set says if left out.
+    #[arg(long = "for", value_name = "TIME", value_parser = l4c_compiler::check::duration)]
+    pub lifetime: Option<u64>,
+    #[command(flatten)]
+    pub which: SetWhich,
+}
+
+/// Which policy's set.
+#[derive(Debug, Args)]
+pub struct SetWhich {
+    /// Of this policy; needed where several have a set of that name.
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    #[command(flatten)]
+    pub pin: PinArgs,
+}
+
 /// `l4c capture`
 #[derive(Debug, Args)]
 pub struct CaptureArgs {

@@ -12,6 +12,7 @@ mod load;
 mod pinned;
 mod rollback;
 mod run;
+mod set;
 mod stats;
 mod status;
 mod test;
@@ -33,6 +34,7 @@ pub fn run(command: Command, ui: &mut Ui) -> Result<Exit, Failure> {
         Command::Load(args) => load::run(&args, ui),
         Command::Unload(args) => unload::run(&args, ui),
         Command::Status(args) => status::run(&args, ui),
+        Command::Set(args) => set::run(&args, ui),
         Command::Limit(args) => limit::run(&args, ui),
         Command::Stats(args) => stats::run(&args, ui),
         Command::Capture(args) => capture::run(&args, ui),

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::table::{self, grouped};
 use crate::ui::Ui;
 use l4c_runtime::Counter;
-use l4c_runtime::policy::{HookStats, LimitStats};
+use l4c_runtime::policy::{HookStats, LimitStats, SetStats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,7 +28,15 @@ struct Line<'a> {
     rules: Vec<RuleLine<'a>>,
     counters: BTreeMap<&'a str, Counter>,
     limits: Vec<LimitLine<'a>>,
-    sets: [(); 0],
+    sets: Vec<SetLine<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SetLine<'a> {
+    set: &'a str,
+    size: u64,
+    max: u64,
+    full: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,8 +137,13 @@ fn line(hook: &HookStats) -> Line<'_> {
         rules: rules.collect(),
         counters: named.map(|(name, counter)| (name.as_str(), *counter)).collect(),
         limits: hook.limits.iter().map(limit_line).collect(),
-        sets: [],
+        sets: hook.sets.iter().map(set_line).collect(),
     }
+}
+
+fn set_line(set: &SetStats) -> SetLine<'_> {
+    let SetStats { name, size, max, full } = set;
+    SetLine { set: name, size: *size, max: *max, full: *full }
 }
 
 fn limit_line(limit: &LimitStats) -> LimitLine<'_> {
@@ -148,6 +161,19 @@ fn print_limits(ui: &mut Ui, hook: &HookStats) {
     for limit in &hook.limits {
         let numbers = [limit.keys, limit.max, limit.over, limit.full].map(grouped);
         table.add_row(std::iter::once(&limit.name).chain(&numbers));
+    }
+    ui.line(table.trim_fmt());
+}
+
+/// The sets of a hook that are kept in maps, as a table.
+fn print_sets(ui: &mut Ui, hook: &HookStats) {
+    if hook.sets.is_empty() {
+        return;
+    }
+    let mut table = table::new(&["set", "elements", "max", "set full"], &[1, 2, 3]);
+    for set in &hook.sets {
+        let numbers = [set.size, set.max, set.full].map(grouped);
+        table.add_row(std::iter::once(&set.name).chain(&numbers));
     }
     ui.line(table.trim_fmt());
 }
@@ -190,5 +216,6 @@ fn print(ui: &mut Ui, hook: &HookStats, old: Option<&HookStats>, took: Duration)
     }
     ui.line(table.trim_fmt());
     print_limits(ui, hook);
+    print_sets(ui, hook);
     ui.line("");
 }

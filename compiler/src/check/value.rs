@@ -318,6 +318,18 @@ pub(crate) fn count(word: &Name, diags: &mut Diags) -> Option<u64> {
     }
 }
 
+/// Nanoseconds of a duration as rules write it: `10m`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn duration(word: &str) -> Result<u64, String> {
+    match words::parse(word) {
+        Ok(Val::Duration(ns)) if ns > 0 => Ok(ns),
+        Ok(_) => Err(format!("`{word}` is no duration; as `10m` or `30s`")),
+        Err(problem) => Err(errors::problem_words(word, &problem)),
+    }
+}
+
 /// Nanoseconds of a duration: `10m`.
 pub(crate) fn duration_ns(word: &Name, diags: &mut Diags) -> Option<u64> {
     match words::parse(&word.node) {

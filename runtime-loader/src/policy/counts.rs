@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 /// What makes a counter the same over a replacement, by slot.
 ///
 /// A rule with a label is known by it; one without by its text, and by its number among those of its list
-/// with the same text. Counters of `count NAME`, and those of limits, are known by name.
+/// with the same text. Counters of `count NAME`, and those of limits and sets, are known by name.
 pub fn keys(hook: &Hook) -> Vec<String> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let rules = hook.rules.iter().map(|rule| {
@@ -32,7 +32,9 @@ pub fn keys(hook: &Hook) -> Vec<String> {
         .limits
         .iter()
         .flat_map(|limit| ["over", "full"].map(|what| format!("limit {} {what}", limit.name)));
-    rules.into_iter().chain(named).chain(limits).collect()
+    let full = hook.sets.iter().filter(|set| set.full_slot.is_some());
+    let sets = full.map(|set| format!("set {} full", set.name));
+    rules.into_iter().chain(named).chain(limits).chain(sets).collect()
 }
 
 /// What was counted, by slot.
@@ -49,7 +51,8 @@ pub fn totals(record: &HookRecord, own: &[Counter], before: &[Counter]) -> Vec<C
 
 fn keys_len(hook: &Hook) -> usize {
     // Two a limit: see its `slot`.
-    hook.rules.len() + hook.counters.len() + 2 * hook.limits.len()
+    let full = hook.sets.iter().filter(|set| set.full_slot.is_some()).count();
+    hook.rules.len() + hook.counters.len() + 2 * hook.limits.len() + full
 }
 
 /// A hook that takes the place of nothing.

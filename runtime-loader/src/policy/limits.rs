@@ -4,13 +4,14 @@ use super::dir::PolicyDir;
 use super::load::Plan;
 use super::names;
 use super::record::Record;
+use super::sets;
 use super::{Locked, PolicyError};
 use crate::kernel::load::Kept;
 use crate::limits::{self, Clocks};
 use crate::{Object, sys};
 use l4c_manifest::{
-    Hook, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, State,
-    Storage, Unfit, WORD_TAT_BITS,
+    Hook, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, Storage,
+    Unfit, WORD_TAT_BITS,
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -49,7 +50,8 @@ pub fn params(plan: &Plan, object: &Object, kept: &[Kept]) -> Result<Vec<u8>, Po
         kept.iter().find(|kept| kept.name == limit.map)?;
         old.iter().find(|(was, _)| was.map == limit.map).cloned()
     };
-    Ok(limits::live(object, goes_on, |_| State::INITIAL)?)
+    let states = sets::states(plan, kept)?;
+    Ok(limits::live(object, goes_on, states)?)
 }
 
 /// The limits of a generation and what its programs are told of them.
@@ -71,7 +73,7 @@ fn known(
 }
 
 /// The map of parameters of a generation, and what it holds.
-fn told(dir: &PolicyDir, number: u64) -> Result<(OwnedFd, Vec<u8>), PolicyError> {
+pub(super) fn told(dir: &PolicyDir, number: u64) -> Result<(OwnedFd, Vec<u8>), PolicyError> {
     let path = dir.maps(number).join(names::PARAMS);
     let read = || {
         let map = sys::get(&path)?;
@@ -109,7 +111,12 @@ fn put(bytes: &mut [u8], limit: &Limit, params: &Params) {
     }
 }
 
-fn write(dir: &PolicyDir, number: u64, map: &OwnedFd, bytes: &[u8]) -> Result<(), PolicyError> {
+pub(super) fn write(
+    dir: &PolicyDir,
+    number: u64,
+    map: &OwnedFd,
+    bytes: &[u8],
+) -> Result<(), PolicyError> {
     let path = dir.maps(number).join(names::PARAMS);
     sys::write_single(map.as_fd(), bytes).map_err(|e| PolicyError::at("write", &path, &e))
 }

@@ -9,7 +9,7 @@ use super::record::{HookRecord, Record, Step, Target, now_s};
 use super::stage::{Commit, Pins};
 use super::stats::settled;
 use super::status::Foreign;
-use super::{Locked, PolicyError, Row, State, counts, stage};
+use super::{Locked, PolicyError, Row, State, counts, sets, stage};
 use crate::kernel::{
     self,
     load::{Ifaces, Kept},
@@ -90,6 +90,7 @@ struct Prepared<'r> {
     programs: kernel::load::Loaded,
     records: Vec<HookRecord>,
     anew: Vec<String>,
+    params: Vec<u8>,
 }
 
 impl Locked {
@@ -115,10 +116,11 @@ impl Locked {
     /// When the kernel takes a program not, when a place is not there or not free, when the policy runs in
     /// places for which the object has no hook.
     pub fn load(&self, request: &LoadRequest<'_>) -> Result<Loaded, PolicyError> {
-        let Prepared { plan, hooks, programs, records, anew } = self.prepare(request)?;
+        let Prepared { plan, hooks, programs, records, anew, params } = self.prepare(request)?;
         if request.stop.load(Ordering::Relaxed) {
             return Err(PolicyError::system("interrupted: nothing was changed"));
         }
+        sets::declare(&programs, request.object, &params)?;
         let dir = &plan.dir;
         let number = dir.generations()?.last().map_or(1, |last| last + 1);
         let pins = pins(&plan, number, request.object, &hooks, &programs)?;
@@ -145,10 +147,10 @@ impl Locked {
         let (kept, mut anew) = kept_maps(&plan, request.object)?;
         let params = limits::params(&plan, request.object, &kept)?;
         let programs =
-            kernel::load::Loaded::new(request.object, &hooks, kept, Ifaces::Live, params)?;
+            kernel::load::Loaded::new(request.object, &hooks, kept, Ifaces::Live, params.clone())?;
         let (records, rules) = follow(&plan, &hooks)?;
         anew.extend(rules);
-        Ok(Prepared { plan, hooks, programs, records, anew })
+        Ok(Prepared { plan, hooks, programs, records, anew, params })
     }
 
     /// What is told of a place.

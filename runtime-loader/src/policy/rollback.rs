@@ -9,7 +9,7 @@ use super::names;
 use super::record::{HookRecord, Record, Step, Target};
 use super::stage::{Commit, Pins};
 use super::stats::settled;
-use super::{Locked, PolicyError, State, counts};
+use super::{Locked, PolicyError, State, counts, sets};
 use crate::sys;
 use l4c_manifest::Hook;
 
@@ -34,6 +34,7 @@ impl Locked {
         let number = now_number + 1;
         if let Some((_, now)) = &plan.current {
             limits::bring_back(&plan.dir, (now_number, now), (old_number, &old))?;
+            sets::bring_back(&plan.dir, (now_number, now), (old_number, &old))?;
         }
         let commit = commit(&plan, number, old_number, &old)?;
         let done = self.run(&plan, commit)?;

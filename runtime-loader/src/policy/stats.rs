@@ -3,7 +3,7 @@
 use super::dir::PolicyDir;
 use super::names::{self};
 use super::record::{HookRecord, Record};
-use super::{LoadedLimit, Locked, PolicyError, counts};
+use super::{LoadedLimit, LoadedSet, Locked, PolicyError, counts};
 use crate::kernel::counters::Shape;
 use crate::{Counter, sys};
 use l4c_manifest::Hook;
@@ -27,6 +27,8 @@ pub struct HookStats {
     pub counters: Vec<Counter>,
     /// Of its limits.
     pub limits: Vec<LimitStats>,
+    /// Of sets that are kept in maps and that it uses.
+    pub sets: Vec<SetStats>,
 }
 
 /// What became of a limit.
@@ -41,6 +43,19 @@ pub struct LimitStats {
     /// Packets over the limit.
     pub over: u64,
     /// Packets that met a full table: they took a bucket from another key, or got none.
+    pub full: u64,
+}
+
+/// What became of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetStats {
+    /// Its name.
+    pub name: String,
+    /// Elements that it has.
+    pub size: u64,
+    /// So many are listed at most.
+    pub max: u64,
+    /// Packets that added nothing, since there was no room.
     pub full: u64,
 }
 
@@ -66,6 +81,7 @@ impl Locked {
                     targets: here.map(|&link| self.target(link)).collect(),
                     since: hook.since(),
                     limits: self.limit_stats(&limits, &hook.hook, &counters)?,
+                    sets: self.set_stats(policy, &hook.hook, &counters)?,
                     counters,
                 })
             })
@@ -91,6 +107,25 @@ impl Locked {
             })
         })
         .collect()
+    }
+
+    fn set_stats(
+        &self,
+        policy: &str,
+        hook: &Hook,
+        counters: &[Counter],
+    ) -> Result<Vec<SetStats>, PolicyError> {
+        let packets = |slot: u32| counters.get(slot as usize).map_or(0, |c| c.packets);
+        let sets = hook.sets.iter().map(|set| {
+            let loaded = LoadedSet { policy: policy.to_owned(), set: set.clone() };
+            Ok(SetStats {
+                name: set.name.clone(),
+                size: self.elements(&loaded)?.len() as u64,
+                max: set.max.into(),
+                full: set.full_slot.map_or(0, packets),
+            })
+        });
+        sets.collect()
     }
 
     /// The generation of a policy that runs.

@@ -15,6 +15,8 @@ const BATCH: usize = 8192;
 pub enum Write {
     /// There or not (`BPF_ANY`).
     Any = 0,
+    /// It must not be there (`BPF_NOEXIST`).
+    Missing = 1,
     /// It must be there (`BPF_EXIST`).
     Existing = 2,
 }
@@ -47,7 +49,8 @@ fn one(
         map_fd: map.as_raw_fd() as u32,
         padding: 0,
         key: key.as_ptr() as u64,
-        value: std::ptr::from_mut(value) as u64,
+        // The kernel wants nothing but a key from this one.
+        value: if command == Command::MapDeleteElem { 0 } else { std::ptr::from_mut(value) as u64 },
         flags,
     };
     // SAFETY: the key has the size of the map's keys and `value` that of its values, as asked just above.
@@ -69,10 +72,13 @@ pub fn find(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<Option<u64>> {
     there(one(Command::MapLookupElem, map, key, &mut value, 0).map(|()| value))
 }
 
-/// Writes one element; false if it had to be there and is not.
+/// Writes one element; false if it had to be there and is not, or is there and must not be.
 pub fn put(map: BorrowedFd<'_>, key: &[u8], mut value: u64, how: Write) -> io::Result<bool> {
     let done = one(Command::MapUpdateElem, map, key, &mut value, how as u64);
-    there(done).map(|done| done.is_some())
+    match done {
+        Err(e) if e.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+        done => there(done).map(|done| done.is_some()),
+    }
 }
 
 /// Takes an element out; false if it is not there.
