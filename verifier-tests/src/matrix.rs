@@ -9,6 +9,7 @@ pub mod archive;
 pub mod bundle;
 pub mod collect;
 pub mod judge;
+pub mod libbpf;
 pub mod machine;
 #[cfg(test)]
 mod tests;

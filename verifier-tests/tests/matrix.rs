@@ -3,7 +3,7 @@
 
 use l4c_verifier_tests::matrix::collect::collect;
 use l4c_verifier_tests::matrix::machine::Kernel;
-use l4c_verifier_tests::matrix::{CPUS, wire};
+use l4c_verifier_tests::matrix::{CPUS, libbpf, wire};
 use l4c_verifier_tests::{installed, kernel, or_skip};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,9 @@ const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn tools() -> Result<(), String> {
     kernel()?;
-    ["qemu-system-x86_64", "strip", "ldd", "timeout", "ip"].into_iter().try_for_each(installed)
+    ["qemu-system-x86_64", "strip", "ldd", "timeout", "ip", "bpftool"]
+        .into_iter()
+        .try_for_each(installed)
 }
 
 /// What guests are brought, and what they must say of it.
@@ -37,9 +39,13 @@ fn packed() -> Result<&'static Packed, String> {
         let start = Instant::now();
         let bundle = collect()?;
         println!("this kernel: {} in {:.1} s", bundle.summary(), start.elapsed().as_secs_f64());
-        let files = [bundle.files(), wire::files()?].concat();
+        let shipped = libbpf::files()?;
+        let objects = shipped.len();
+        let files = [bundle.files(), shipped, wire::files()?].concat();
         let (verdicts, wire) = (bundle.summary(), wire::Done::ALL.summary());
-        let result = format!("verdicts: {verdicts}; cpus: 1 of {CPUS}; wire: {wire}");
+        let result = format!(
+            "verdicts: {verdicts}; libbpf: {objects} objects; cpus: 1 of {CPUS}; wire: {wire}"
+        );
         Ok(Packed { files, result })
     };
     PACKED.get_or_init(made).as_ref().map_err(Clone::clone)

@@ -10,6 +10,7 @@ mod asm;
 mod btf;
 mod elf;
 mod error;
+mod helper;
 mod limits;
 mod link;
 mod listing;

@@ -17,6 +17,7 @@ mod spend;
 mod stubs;
 mod window;
 mod word;
+mod words;
 
 use crate::error::Error;
 use crate::mach::{Alu, Arg, Callee, Code, Label, Op, Reg, Src, Test};
@@ -29,6 +30,7 @@ use l4c_ir::{
 use l4c_manifest::{Hook, HookKind};
 use stubs::Stubs;
 use window::Windows;
+use words::{alu, signed, test};
 
 /// Machine code for `func` of a hook.
 ///
@@ -104,36 +106,6 @@ struct Select<'a> {
     stubs: Stubs,
     /// A number of more than 32 bits, and the register that holds it in the blocks at hand.
     wide: Option<(u64, Reg)>,
-}
-
-const fn alu(op: BinOp) -> Alu {
-    match op {
-        BinOp::Add => Alu::Add,
-        BinOp::Sub => Alu::Sub,
-        BinOp::Mul => Alu::Mul,
-        BinOp::And => Alu::And,
-        BinOp::Or => Alu::Or,
-        BinOp::Xor => Alu::Xor,
-        BinOp::Shl => Alu::Lsh,
-        BinOp::Shr => Alu::Rsh,
-        BinOp::Rem => Alu::Mod,
-    }
-}
-
-const fn test(cond: Cond) -> Test {
-    match cond {
-        Cond::Eq => Test::Eq,
-        Cond::Ne => Test::Ne,
-        Cond::Lt => Test::Lt,
-        Cond::Le => Test::Le,
-        Cond::Gt => Test::Gt,
-        Cond::Ge => Test::Ge,
-    }
-}
-
-/// `n` as an immediate that sign extension restores.
-fn signed(n: u64) -> Option<i32> {
-    i32::try_from(n as i64).ok()
 }
 
 impl Select<'_> {

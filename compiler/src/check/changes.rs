@@ -102,7 +102,7 @@ impl Checker<'_> {
         if pieces.len() < parts.len() {
             return None;
         }
-        match elements::keys(prefix, &pieces).map(|keys| <[Key; 1]>::try_from(keys)) {
+        match elements::keys(prefix, &pieces).map(<[Key; 1]>::try_from) {
             Ok(Ok([key])) => Some(TestStepKind::ExpectSet { set: id, key }),
             Ok(Err(_)) => self.diags.none(errors::one_value(value.span, &by)),
             Err(why) => self.diags.none(errors::no_element(value.span, &why)),

@@ -364,6 +364,18 @@ impl Lowering<'_> {
             .then(|| funcs.push(inlined(lens::lens_function(&name, self.needs, ports, questions))))
     }
 
+    /// What the hook's default does, but for what asks for headers.
+    fn default_effects(&self, b: &mut Builder<'_>, slot: u64, pkt_len: Value) {
+        let default = &self.policy.hooks[self.hook].default;
+        for effect in &default.effects {
+            effects::plain_effect(b, &self.names, effect, slot, pkt_len);
+        }
+        if let (Some(Steer::Redirect(iface)), false) = (default.steer, self.shadow) {
+            let iface = b.iface_slot(self.names.ifaces[&iface]);
+            b.redirect(iface);
+        }
+    }
+
     fn entry(&mut self, name: &str, runs: &[Func]) -> Func {
         let (walk, make_lens) = (self.walk(name), self.lens(name));
         let make_inner = self.inner(name, walk);
@@ -412,13 +424,7 @@ impl Lowering<'_> {
             b.jump(default, vec![layout]);
         }
         b.switch_to(default);
-        for effect in &hook.default.effects {
-            effects::plain_effect(&mut b, &self.names, effect, default_slot, pkt_len);
-        }
-        if let (Some(Steer::Redirect(iface)), false) = (hook.default.steer, self.shadow) {
-            let iface = b.iface_slot(self.names.ifaces[&iface]);
-            b.redirect(iface);
-        }
+        self.default_effects(&mut b, default_slot, pkt_len);
         let result = b.iconst(rules::decision(default_slot, hook.kind, hook.default.steer));
         let mut words = vec![result];
         words.extend_from_slice(&b.func.blocks[default].params);

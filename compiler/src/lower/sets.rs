@@ -96,14 +96,14 @@ fn prefix_key(b: &mut Builder<'_>, wide: bool, address: &[Value], bits: u8) -> V
     }
 }
 
-/// `has(hi, lo)` or `has(address)`: 1 if a prefix of the set that counts lies around the address.
+/// `has(hi, lo, state)` or `has(address, state)`: 1 if a prefix of the set that counts lies around the address.
 fn prefixes_function(name: &str, set: &NamedSet, wide: bool) -> Option<Function> {
     let (table, maps) = set.table(wide)?;
     let mut func = Function::new(name);
-    let mut b = Builder::new(&mut func, if wide { 2 } else { 1 });
-    let address = b.func.params().to_vec();
+    let mut b = Builder::new(&mut func, if wide { 3 } else { 2 });
+    let mut address = b.func.params().to_vec();
+    let state = address.pop()?;
     let yes = b.new_block();
-    let state = b.set_state(set.number);
     for &bits in maps.added.iter().flat_map(|_| &table.added_lengths) {
         let Some(map) = maps.added else { continue };
         let key = prefix_key(&mut b, wide, &address, bits);
@@ -175,7 +175,10 @@ impl FuncBuilder<'_, '_> {
         let Some((_, maps)) = named.table(wide) else { return self.b.jump(no, Vec::new()) };
         if named.set.manifest.prefix {
             let func = self.prefix_finder(set, named, wide);
-            let found = func.map(|func| self.b.call(func, key));
+            // Whatever else the packet asks of the set, it asks the same lists.
+            let state = self.b.set_state(named.number);
+            let args = key.into_iter().chain([state]).collect();
+            let found = func.map(|func| self.b.call(func, args));
             return match found {
                 Some(found) => self.b.br_imm(Cond::Ne, found, 0, yes, no),
                 None => self.b.jump(no, Vec::new()),

@@ -19,7 +19,7 @@ const LONGEST_SECONDS: u32 = 420;
 const MEBIBYTES: u32 = 1536;
 
 /// Programs of this machine that a guest calls.
-const PROGRAMS: &[&str] = &["ip"];
+const PROGRAMS: &[&str] = &["ip", "bpftool"];
 
 /// Where programs are sought beside `PATH`, which may be a plain user's.
 const SYSTEM_PROGRAMS: [&str; 2] = ["/usr/sbin", "/sbin"];

@@ -256,14 +256,34 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `NAME,`
-    fn map_name(&mut self, line: u32) -> Result<crate::Map, ParseError> {
+    /// What follows an opcode that has a map.
+    fn map_inst(
+        &mut self,
+        scope: &mut Scope,
+        opcode: &str,
+        line: u32,
+    ) -> Result<InstData, ParseError> {
         let name = self.word("a map's name")?;
         let Some(&map) = self.maps.get(name) else {
             return Err(ParseError::new(line, format!("no map `{name}` before here")));
         };
         self.sign(',')?;
-        Ok(map)
+        let (mut word, mut value) = (0, None);
+        match opcode {
+            "find" => word = self.number()?,
+            "put" => value = Some(self.value(scope)?),
+            _ => {}
+        }
+        if opcode != "erase" {
+            self.sign(',')?;
+        }
+        self.sign('(')?;
+        let key = self.value_list(scope)?;
+        Ok(match (opcode, value) {
+            (_, Some(word)) => InstData::Put { map, key, word },
+            ("find", None) => InstData::Find { map, key, word },
+            _ => InstData::Erase { map, key },
+        })
     }
 
     /// What follows the opcode.
@@ -308,25 +328,7 @@ impl<'a> Parser<'a> {
                 self.sign('(')?;
                 InstData::Spend { limit, key: self.value_list(scope)?, units, time }
             }
-            ("find", None) => {
-                let map = self.map_name(line)?;
-                let word = self.number()?;
-                self.sign(',')?;
-                self.sign('(')?;
-                InstData::Find { map, key: self.value_list(scope)?, word }
-            }
-            ("put", None) => {
-                let map = self.map_name(line)?;
-                let word = self.value(scope)?;
-                self.sign(',')?;
-                self.sign('(')?;
-                InstData::Put { map, key: self.value_list(scope)?, word }
-            }
-            ("erase", None) => {
-                let map = self.map_name(line)?;
-                self.sign('(')?;
-                InstData::Erase { map, key: self.value_list(scope)? }
-            }
+            ("find" | "put" | "erase", None) => self.map_inst(scope, head, line)?,
             ("set_state", None) => InstData::SetState(self.number()?),
             ("random", None) => InstData::Random,
             ("sample", None) => {

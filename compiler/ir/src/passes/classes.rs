@@ -28,6 +28,8 @@ pub(super) enum ClassDef {
     Member(Table, Class, Class),
     /// Something of the packet's surroundings.
     Env(Env),
+    /// The word that says which elements of a set count: a packet sees one.
+    SetState(u32),
 }
 
 /// The classes of a function's values.
@@ -85,7 +87,8 @@ impl Classes {
             | ClassDef::Binary(..)
             | ClassDef::Swap(..)
             | ClassDef::Member(..)
-            | ClassDef::Env(_) => None,
+            | ClassDef::Env(_)
+            | ClassDef::SetState(_) => None,
         }
     }
 
@@ -98,7 +101,7 @@ impl Classes {
     /// definition.
     fn intern(&mut self, def: ClassDef, bits: KnownBits) -> Class {
         let derived = match def {
-            ClassDef::Opaque(_) | ClassDef::Env(_) => bits,
+            ClassDef::Opaque(_) | ClassDef::Env(_) | ClassDef::SetState(_) => bits,
             ClassDef::Const(n) => KnownBits::constant(n),
             ClassDef::Binary(op, a, b) => KnownBits::binary(op, self.bits(a), self.bits(b)),
             ClassDef::Swap(width, a) => KnownBits::swap(width, self.bits(a)),
@@ -140,6 +143,7 @@ impl ClassDef {
             InstData::Swap { width, arg } => Self::Swap(width, operand(arg)),
             InstData::Member { table, hi, lo } => Self::Member(table, operand(hi), operand(lo)),
             InstData::Env(env) => Self::Env(env),
+            InstData::SetState(set) => Self::SetState(set),
             InstData::Load { .. }
             | InstData::Count { .. }
             | InstData::Random
@@ -148,7 +152,6 @@ impl ClassDef {
             | InstData::Find { .. }
             | InstData::Put { .. }
             | InstData::Erase { .. }
-            | InstData::SetState(_)
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -178,7 +178,11 @@ impl Facts {
                 };
                 self.learn(classes, x, inner, depth + 1);
             }
-            ClassDef::Opaque(_) | ClassDef::Const(_) | ClassDef::Member(..) | ClassDef::Env(_) => {}
+            ClassDef::Opaque(_)
+            | ClassDef::Const(_)
+            | ClassDef::Member(..)
+            | ClassDef::Env(_)
+            | ClassDef::SetState(_) => {}
         }
     }
 
@@ -196,9 +200,11 @@ impl Facts {
             ClassDef::Swap(width, x) => {
                 add(known, KnownBits::swap(width, self.known(classes, x, depth + 1)))
             }
-            ClassDef::Opaque(_) | ClassDef::Const(_) | ClassDef::Member(..) | ClassDef::Env(_) => {
-                known
-            }
+            ClassDef::Opaque(_)
+            | ClassDef::Const(_)
+            | ClassDef::Member(..)
+            | ClassDef::Env(_)
+            | ClassDef::SetState(_) => known,
         }
     }
 
@@ -276,6 +282,7 @@ fn reach(classes: &Classes, off: Class, len_bytes: u32) -> (Option<Class>, u64) 
         | ClassDef::Binary(..)
         | ClassDef::Swap(..)
         | ClassDef::Member(..)
-        | ClassDef::Env(_) => (Some(off), len),
+        | ClassDef::Env(_)
+        | ClassDef::SetState(_) => (Some(off), len),
     }
 }

@@ -106,7 +106,8 @@ impl Guards<'_> {
             | ClassDef::Binary(..)
             | ClassDef::Swap(..)
             | ClassDef::Member(..)
-            | ClassDef::Env(_) => (Some(class), 0),
+            | ClassDef::Env(_)
+            | ClassDef::SetState(_) => (Some(class), 0),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod boot;
 mod cpus;
+mod libbpf;
 mod report;
 mod verdicts;
 mod wire;
@@ -15,8 +16,12 @@ use report::Report;
 type Check = fn(&mut Report) -> Result<String, String>;
 
 /// All that is looked at, in order.
-const CHECKS: &[(&str, Check)] =
-    &[("verdicts", verdicts::check), ("cpus", cpus::check), ("wire", wire::check)];
+const CHECKS: &[(&str, Check)] = &[
+    ("verdicts", verdicts::check),
+    ("libbpf", libbpf::check),
+    ("cpus", cpus::check),
+    ("wire", wire::check),
+];
 
 fn main() {
     if std::process::id() != 1 {
