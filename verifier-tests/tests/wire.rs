@@ -5,6 +5,8 @@
 mod answers;
 #[path = "wire/capture.rs"]
 mod capture;
+#[path = "wire/changing.rs"]
+mod changing;
 #[path = "wire/foreign.rs"]
 mod foreign;
 #[path = "wire/kept.rs"]
