@@ -121,16 +121,14 @@ fn machine_code_of_both_ways_to_reach_a_packet() {
 fn the_end_of_a_program_in_shadow() {
     for (name, kind) in [("xdp", HookKind::Xdp), ("socket", HookKind::Socket)] {
         let rules = rules(POLICIES[0].1, kind);
-        let [plain, shadow] = [false, true].map(|shadow| {
-            shown_as(
-                &rules,
-                Options { level: OptLevel::O2, shadow, clock: Clock::Kernel },
-                &Emit::Ir,
-            )
-        });
+        let ir = |level, shadow| {
+            shown_as(&rules, Options { level, shadow, clock: Clock::Kernel }, &Emit::Ir)
+        };
+        let [plain, shadow] = [false, true].map(|shadow| ir(OptLevel::O0, shadow));
         let counts = |ir: &str| ir.rfind("    count ").expect("the deciding rule is counted");
         assert_eq!(plain[..counts(&plain)], shadow[..counts(&shadow)]);
         assert_ne!(plain, shadow);
+        let shadow = ir(OptLevel::O2, true);
         let (_, end) = shadow.rsplit_once("\nblock").expect("a program has blocks");
         insta::assert_snapshot!(format!("shadow.{name}"), format!("block{end}"));
     }

@@ -31,6 +31,8 @@ pub enum Place {
 const POOL: [u32; 9] = [5, 4, 3, 2, 1, 0, 7, 8, 9];
 /// How many of [`POOL`] calls destroy.
 const DESTROYED: usize = 6;
+/// Of those that a register would like to share with, so many are looked at before they have a place.
+const MAX_PARTNERS: usize = 4;
 /// Far more rounds than are needed: each puts what found no room into the frame, and what is put in its
 /// place lives so shortly that it finds room sooner or later.
 const MAX_ROUNDS: usize = 64;
@@ -103,7 +105,14 @@ fn place(
                 Place::None | Place::Slot(_) => None,
             },
         });
-        let free = hinted.chain(0..POOL.len()).find(|&at| taken[at].is_free(&lives.spans[reg]));
+        let fits = |at: usize, reg: usize| taken[at].is_free(&lives.spans[reg]);
+        // Where those that come later and would share it fit as well, no move is left between them. The few
+        // registers that calls keep are not handed out for that.
+        let partners = || hints[reg].iter().filter_map(|hint| hint.index()).take(MAX_PARTNERS);
+        let shared = (0..DESTROYED).filter(|&at| {
+            partners().all(|p| places[p] != Place::None || in_frame[p] || fits(at, p))
+        });
+        let free = hinted.chain(shared).chain(0..POOL.len()).find(|&at| fits(at, reg));
         match free {
             Some(at) => {
                 taken[at].take(&lives.spans[reg]);

@@ -5,6 +5,7 @@
 //! known, to fall through, so that the states of a long chain of rules are found again and not walked
 //! one by one.
 
+mod branch;
 mod count;
 mod env;
 mod guard;
@@ -21,12 +22,11 @@ mod words;
 
 use crate::error::Error;
 use crate::mach::{Alu, Arg, Callee, Code, Label, Op, Reg, Src, Test};
+use branch::Told;
 use cranelift_entity::SecondaryMap;
 use cranelift_entity::packed_option::PackedOption;
 use l4c_ir::analysis::{Cfg, KnownBits, UseCounts, known_bits};
-use l4c_ir::{
-    BinOp, Block, BlockCall, Cond, Func, Function, InstData, Line, Module, Term, Value, ValueDef,
-};
+use l4c_ir::{BinOp, Block, BlockCall, Func, Function, InstData, Line, Module, Term, Value};
 use l4c_manifest::{Hook, HookKind};
 use stubs::Stubs;
 use window::Windows;
@@ -44,12 +44,14 @@ pub fn select(module: &Module, func: Func, hook: &Hook) -> Result<Code, Error> {
         HookKind::Xdp => Windows::none(),
         HookKind::Socket => Windows::new(module, func, &order)?,
     };
+    let cfg = Cfg::new(func);
     let mut select = Select {
         module,
         hook,
         func,
         kind,
-        bits: known_bits(func, &Cfg::new(func)),
+        bits: known_bits(func, &cfg),
+        told: Told::new(func, &cfg),
         seen_max: range::seen_by_verifier(func, &order),
         uses: UseCounts::new(func),
         regs: SecondaryMap::new(),
@@ -64,15 +66,20 @@ pub fn select(module: &Module, func: Func, hook: &Hook) -> Result<Code, Error> {
         next: None,
         stubs: Stubs::default(),
         wide: None,
+        edges: None,
     };
-    let cfg = Cfg::new(func);
+    let mut edges_behind = SecondaryMap::new();
     for (i, &block) in order.iter().enumerate() {
         select.next = order.get(i + 1).copied();
         if i == 0 || cfg.single_pred(block) != Some(order[i - 1]) {
             select.wide = None;
         }
+        select.edges = cfg.single_pred(block).and_then(|pred| edges_behind[pred]);
         select.stubs_to(block);
         select.block(block, i == 0);
+        // What a call destroys is not kept over it in the frame.
+        let calls = func.blocks[block].insts.iter().any(|&inst| func.insts[inst].has_effect());
+        edges_behind[block] = select.edges.filter(|_| !calls);
     }
     select.code.prune();
     Ok(select.code)
@@ -86,6 +93,7 @@ struct Select<'a> {
     bits: SecondaryMap<Value, KnownBits>,
     seen_max: SecondaryMap<Value, u64>,
     uses: UseCounts,
+    told: Told,
     regs: SecondaryMap<Value, Option<Reg>>,
     /// Values that are computed where their only use is.
     fused: SecondaryMap<Value, bool>,
@@ -106,6 +114,8 @@ struct Select<'a> {
     stubs: Stubs,
     /// A number of more than 32 bits, and the register that holds it in the blocks at hand.
     wide: Option<(u64, Reg)>,
+    /// Registers with the packet's start and end, of a guard before.
+    edges: Option<(Reg, Reg)>,
 }
 
 impl Select<'_> {
@@ -226,33 +236,6 @@ impl Select<'_> {
         }
     }
 
-    /// An `and` whose only use is the comparison with zero that ends its block becomes a bit test there.
-    fn find_fused(&mut self, block: Block) {
-        let Term::Br { cond: Cond::Eq | Cond::Ne, args: [a, b], .. } = self.func.blocks[block].term
-        else {
-            return;
-        };
-        if self.func.constant(b) == Some(0) && self.bit_test(block, a).is_some() {
-            self.fused[a] = true;
-        }
-    }
-
-    /// The sides of `value` if it is an `and` in `block` that can be fused into its only use. A number that
-    /// lives on is not tested itself: the verifier would remember the bit on each side, for every bit that
-    /// any rule asks for, and states that differ in one no longer merge.
-    fn bit_test(&self, block: Block, value: Value) -> Option<(Value, Value)> {
-        let ValueDef::Result(inst) = self.func.values[value].def else { return None };
-        let InstData::Binary { op: BinOp::And, args: [x, y] } = self.func.insts[inst] else {
-            return None;
-        };
-        let here = self.func.blocks[block].insts.contains(&inst);
-        let (x, y) = if self.func.constant(x).is_some() { (y, x) } else { (x, y) };
-        let fits = self.func.constant(x).is_none()
-            && !self.is_used_elsewhere(x)
-            && self.func.constant(y).is_none_or(|n| i32::try_from(n).is_ok());
-        (here && fits && self.uses.of(value) == 1).then_some((x, y))
-    }
-
     fn inst(&mut self, data: &InstData, result: Option<Value>) {
         if result.is_some_and(|v| self.fused[v] || (!data.has_effect() && self.uses.of(v) == 0)) {
             return;
@@ -328,6 +311,12 @@ impl Select<'_> {
         }
         let dst = self.home(result);
         let (mut wide, amount) = (true, self.func.constant(b));
+        if commutes && amount.is_some_and(|n| signed(n).is_none() && u32::try_from(n).is_err()) {
+            // A number that needs a register anyway is made where the result goes.
+            let src = Src::Reg(self.reg(a));
+            self.set(dst, b);
+            return self.emit(Op::Alu { wide, alu: alu(op), dst, src });
+        }
         if op == BinOp::Rem && amount == Some(0) {
             // The kernel takes no division by a number 0; by a register of 0 it is this.
             return self.set(dst, a);
@@ -344,31 +333,6 @@ impl Select<'_> {
         };
         self.set(dst, a);
         self.emit(Op::Alu { wide, alu: alu(op), dst, src });
-    }
-
-    /// Jumps to `to` if `value cond n`. Immediates of 64-bit comparisons are kept non-negative.
-    fn compare(&mut self, cond: Cond, value: Value, n: u64, to: Label) {
-        let lhs = self.reg(value);
-        let (wide, rhs) = match (i32::try_from(n), u32::try_from(n)) {
-            (Ok(imm), _) => (true, Src::Imm(imm)),
-            (Err(_), Ok(low)) if self.max(value) <= u64::from(u32::MAX) => {
-                (false, Src::Imm(low.cast_signed()))
-            }
-            _ => (true, Src::Reg(self.wide_number(n))),
-        };
-        self.emit(Op::Branch { wide, test: test(cond), lhs, rhs, to });
-    }
-
-    /// A register that holds `n`; where the same number was compared just before, that one. A search
-    /// compares one number at each place.
-    fn wide_number(&mut self, n: u64) -> Reg {
-        if let Some((_, reg)) = self.wide.filter(|&(held, _)| held == n) {
-            return reg;
-        }
-        let reg = self.fresh();
-        self.load_number(reg, n);
-        self.wide = Some((n, reg));
-        reg
     }
 
     fn term(&mut self, block: Block, term: &Term) {
@@ -394,81 +358,17 @@ impl Select<'_> {
 
     fn goto(&mut self, to: &BlockCall) {
         let params = &self.func.blocks[to.block].params;
-        let moves = params
-            .iter()
-            .zip(&to.args)
-            .map(|(&param, &arg)| (self.home(param), self.src(arg)))
-            .collect();
+        let pairs = params.iter().copied().zip(to.args.iter().copied());
+        let (wide, others): (Vec<_>, Vec<_>) = pairs
+            .partition(|&(_, arg)| self.func.constant(arg).is_some_and(|n| signed(n).is_none()));
+        let moves =
+            others.into_iter().map(|(param, arg)| (self.home(param), self.src(arg))).collect();
         self.parallel(moves);
+        // Where all registers have been read, a number that no move can hold is made where it goes.
+        for (param, arg) in wide {
+            let home = self.home(param);
+            self.set(home, arg);
+        }
         self.emit(Op::Jump(Label(to.block.as_u32())));
-    }
-
-    /// True if what a comparison tells of the value may be remembered after it.
-    fn is_used_elsewhere(&self, value: Value) -> bool {
-        let is_param = matches!(self.func.values[value].def, ValueDef::Param(..));
-        self.func.constant(value).is_none() && (is_param || self.uses.of(value) > 1)
-    }
-
-    /// True for what the function was called with: every rule may compare it.
-    fn is_param(&self, value: Value) -> bool {
-        self.func.params().contains(&value)
-    }
-
-    /// Compares a copy of `a` that has nothing to do with it any more in the verifier's eyes (a plain move
-    /// would pass on what is learned), so that rules about the packet's length do not multiply its states.
-    fn compare_copy(&mut self, cond: Cond, a: Value, n: u64, to: Label) {
-        let copy = self.fresh();
-        self.set(copy, a);
-        self.emit_alu(Alu::Or, copy, Src::Imm(0));
-        match signed(n).filter(|n| *n >= 0) {
-            Some(n) => self.emit_branch(test(cond), copy, Src::Imm(n), to),
-            None => self.compare(cond, a, n, to),
-        }
-    }
-
-    fn br(
-        &mut self,
-        block: Block,
-        cond: Cond,
-        args: [Value; 2],
-        then: &BlockCall,
-        otherwise: &BlockCall,
-    ) {
-        let (mut cond, [mut a, mut b]) = (cond, args);
-        if let (Some(x), Some(y)) = (self.func.constant(a), self.func.constant(b)) {
-            return self.goto(if cond.eval(x, y) { then } else { otherwise });
-        }
-        if self.func.constant(a).is_some() {
-            (cond, a, b) = (cond.swap_args(), b, a);
-        }
-        let bits = if self.fused[a] { self.bit_test(block, a) } else { None };
-        let tells = self.is_used_elsewhere(a) || self.is_used_elsewhere(b);
-        let invert = match (cond, bits) {
-            // A bit test jumps where a bit is set, an equality that tells where the sides are equal.
-            (Cond::Eq, Some(_)) => true,
-            (Cond::Ne, Some(_)) => false,
-            (Cond::Ne, None) if tells => true,
-            (Cond::Eq, None) if tells => false,
-            (Cond::Eq | Cond::Ne | Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, None) => {
-                self.next == Some(then.block)
-            }
-            (Cond::Lt | Cond::Le | Cond::Gt | Cond::Ge, Some(_)) => false,
-        };
-        let (then, otherwise, cond) =
-            if invert { (otherwise, then, cond.negate()) } else { (then, otherwise, cond) };
-        let taken = self.edge_label(then);
-        match (bits, self.func.constant(b)) {
-            (Some((x, y)), _) => {
-                let (lhs, rhs) = (self.home(x), self.src(y));
-                self.emit_branch(Test::Set, lhs, rhs, taken);
-            }
-            (None, Some(n)) if self.is_param(a) => self.compare_copy(cond, a, n, taken),
-            (None, Some(n)) => self.compare(cond, a, n, taken),
-            (None, None) => {
-                let (lhs, rhs) = (self.home(a), Src::Reg(self.home(b)));
-                self.emit_branch(test(cond), lhs, rhs, taken);
-            }
-        }
-        self.goto(otherwise);
     }
 }

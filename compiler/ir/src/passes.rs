@@ -4,6 +4,7 @@
 //! verifier demands; the pipeline has the verifier say so after each. All are near-linear in the
 //! function's size.
 
+mod bytes;
 mod classes;
 mod dce;
 mod edit;
@@ -15,6 +16,8 @@ mod guards;
 mod gvn;
 mod inline;
 mod simplify;
+mod sink;
+mod split;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -72,6 +75,11 @@ pub const PASSES: &[Pass] = &[
     },
     Pass { name: "gvn", doc: "compute what is the same once", run: Run::Function(gvn::run) },
     Pass {
+        name: "sink",
+        doc: "compute what only some ways need on those ways",
+        run: Run::Function(sink::run),
+    },
+    Pass {
         name: "thread",
         doc: "lead branches past tests whose outcome is known on the way there",
         run: Run::Function(thread::run),
@@ -80,6 +88,16 @@ pub const PASSES: &[Pass] = &[
         name: "guards",
         doc: "merge and widen guards of packet bytes",
         run: Run::Function(guards::run),
+    },
+    Pass {
+        name: "bytes",
+        doc: "ask for each bit of the packet once, by narrow loads",
+        run: Run::Function(bytes::run),
+    },
+    Pass {
+        name: "split",
+        doc: "take numbers apart on the edges that bring them",
+        run: Run::Function(split::run),
     },
     Pass { name: "dce", doc: "remove what nobody uses", run: Run::Function(dce::run) },
 ];

@@ -58,6 +58,8 @@ macro_rules! cases {
 }
 
 cases! {
+    bytes_implied
+    bytes_known
     dce_guard
     dce_unused
     fold_arithmetic
@@ -75,9 +77,13 @@ cases! {
     pipeline_rules
     simplify_lines
     simplify_params
+    sink_edges
+    split_outcome
     thread_bits
     thread_carried_number
+    thread_either_way
     thread_guard_fails
+    thread_long_enough
     thread_protocol
     thread_ranges
     thread_used_outside

@@ -4,6 +4,7 @@
 //! that an `and` holds, what must be equal becomes one pattern of bytes behind one guard.
 
 use super::FuncBuilder;
+use super::cheapest::cheapest;
 use super::layout;
 use super::search::{compare, pieces};
 use crate::fields::{At, Base, When};
@@ -187,7 +188,9 @@ impl FuncBuilder<'_, '_> {
             }
         };
         let ptr = self.b.guard(off, bytes, no);
-        compare(&mut self.b, ptr, 0, &pieces(&pattern), no);
+        // Where bytes are copied first, loads had better be aligned.
+        let loads = if self.made.points_into_packet { cheapest } else { pieces };
+        compare(&mut self.b, ptr, 0, &loads(&pattern), no);
         parts.iter().map(|(at, _)| *at).collect()
     }
 }

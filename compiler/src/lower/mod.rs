@@ -23,6 +23,7 @@
 
 mod arrival;
 mod bytes;
+mod cheapest;
 mod effects;
 mod exact;
 mod glob;

@@ -33,8 +33,8 @@ const MAX_INLINED_TEXT_BYTES: usize = 16;
 /// it matters. Numbers are in the order that the bytes lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    at_bytes: u32,
-    width: Width,
+    pub at_bytes: u32,
+    pub width: Width,
     want: u64,
     care: u64,
 }
@@ -58,7 +58,7 @@ pub fn pieces(pattern: &Pattern) -> Vec<Piece> {
 }
 
 /// Bytes `first..first + bytes`, of which the first `done` were compared before.
-fn piece(pattern: &Pattern, first: usize, bytes: usize, done: usize) -> Option<Piece> {
+pub fn piece(pattern: &Pattern, first: usize, bytes: usize, done: usize) -> Option<Piece> {
     let number = |bytes: &[u8]| bytes.iter().fold(0u64, |n, &b| n << 8 | u64::from(b));
     let all = if bytes == 8 { u64::MAX } else { (1 << (8 * bytes)) - 1 };
     let (want, care) = (&pattern.want[first..first + bytes], &pattern.care[first..first + bytes]);

@@ -57,35 +57,49 @@ impl Select<'_> {
         }
     }
 
+    /// Guards of fixed places share one pointer to the packet's start and one to its end, as long as the way
+    /// from the first to the next is straight.
+    fn guard_fixed(&mut self, off: u32, len: u32, ptr: Value, failed: Label) {
+        let (start, end) = *self.edges.get_or_insert_with(|| {
+            let (start, end) = (self.code.fresh(false), self.code.fresh(false));
+            for (dst, off) in [(start, XDP_DATA), (end, XDP_DATA_END)] {
+                let load = Op::Load { width: Width::B4, dst, base: Reg::CTX, off };
+                self.code.ops.push((load, self.line));
+            }
+            (start, end)
+        });
+        let past = self.code.fresh(true);
+        self.emit(Op::mov(past, Src::Reg(start)));
+        self.emit_alu(Alu::Add, past, Src::Imm((off + len) as i32));
+        self.emit_branch(Test::Gt, past, Src::Reg(end), failed);
+        self.regs[ptr] = Some(start);
+        self.bias_bytes[ptr] = off;
+    }
+
     /// The pointer is made once, compared once, and then only copied: what the verifier learns at the
     /// comparison belongs to this one value.
     fn guard_pointer(&mut self, off: Value, len: u32, most: u64, ptr: Value, failed: Label) {
-        let mut variable = None;
-        let mut bias_bytes = 0;
-        match self.func.constant(off) {
-            Some(n) => bias_bytes = n as u32,
-            None if self.seen_max[off] <= most => variable = Some(self.home(off)),
+        let variable = match self.func.constant(off) {
+            Some(n) => return self.guard_fixed(n as u32, len, ptr, failed),
+            None if self.seen_max[off] <= most => self.home(off),
             None => {
                 // One register for comparison and sum, or the verifier may not see that they are one.
                 let bounded = self.code.fresh(true);
                 self.set(bounded, off);
                 self.emit_branch(Test::Gt, bounded, Src::Imm(most as i32), failed);
-                variable = Some(bounded);
+                bounded
             }
-        }
+        };
         let start = self.code.fresh(true);
         let (past, end) = (self.code.fresh(true), self.code.fresh(true));
         self.context_word(start, XDP_DATA);
-        if let Some(off) = variable {
-            self.emit_alu(Alu::Add, start, Src::Reg(off));
-        }
+        self.emit_alu(Alu::Add, start, Src::Reg(variable));
         self.emit(Op::mov(past, Src::Reg(start)));
-        self.emit_alu(Alu::Add, past, Src::Imm((bias_bytes + len) as i32));
+        self.emit_alu(Alu::Add, past, Src::Imm(len as i32));
         self.context_word(end, XDP_DATA_END);
         self.emit_branch(Test::Gt, past, Src::Reg(end), failed);
         let home = self.home(ptr);
         self.emit(Op::mov(home, Src::Reg(start)));
-        self.bias_bytes[ptr] = bias_bytes;
     }
 
     fn guard_window(&mut self, off: Value, len_bytes: u32, ptr: Value, failed: Label) {

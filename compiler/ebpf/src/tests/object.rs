@@ -101,10 +101,10 @@ edge: ; xdp, 29 instructions, 8 bytes of stack
 L0:
 ; edge.l4:4:5: dns: udp.dport == 53 -> drop
     r3 = *(u32 *)(r6 +0)
-    r4 = r3
-    r4 += 37
-    r5 = *(u32 *)(r6 +4)
-    if r4 > r5 goto L2
+    r4 = *(u32 *)(r6 +4)
+    r5 = r3
+    r5 += 37
+    if r5 > r4 goto L2
 L1:
     r5 = *(u16 *)(r3 +35)
     r5 = be16 r5

@@ -97,6 +97,11 @@ impl Classes {
         self.intern(ClassDef::Const(n), KnownBits::constant(n))
     }
 
+    /// The class of the packet's length.
+    pub(super) fn pkt_len(&mut self) -> Class {
+        self.intern(ClassDef::Env(Env::PktLen), KnownBits::up_to(0xffff))
+    }
+
     /// The class of what is defined so, made if it is new. `bits` is what is known beside the
     /// definition.
     fn intern(&mut self, def: ClassDef, bits: KnownBits) -> Class {

@@ -249,6 +249,18 @@ impl Facts {
         }
     }
 
+    /// The guard of `len_bytes` at `off` has held: the packet is that long.
+    pub(super) fn assume_readable(&mut self, classes: &mut Classes, off: Class, len_bytes: u32) {
+        let pkt_len = classes.pkt_len();
+        match classes.constant(off) {
+            Some(n) => {
+                let end = classes.number(n.saturating_add(len_bytes.into()));
+                self.assume(classes, Cond::Ge, pkt_len, end);
+            }
+            None => self.assume(classes, Cond::Le, off, pkt_len),
+        }
+    }
+
     /// Whether the guard of `len_bytes` at `off` is known to fail.
     pub(super) fn is_unreadable(&self, classes: &Classes, off: Class, len_bytes: u32) -> bool {
         let (base, end) = reach(classes, off, len_bytes);

@@ -5,9 +5,12 @@
 //! the protocol is known, and the edge to the second rule leads past its test, or past the whole
 //! rule. Nothing is copied but constants, so that the code never grows.
 //!
+//! A test whose outcome is not known is led past as well where nothing comes of it: both its sides end at one
+//! place, as when the next rule's header is there or not and the rule fails on its port in any case.
+//!
 //! Facts come from the branches that dominate an edge and from the edge itself. A block is led past
-//! if it only tests: no effect, nothing defined in it is used outside. Dominance of definitions
-//! over uses stays intact, since such blocks define nothing that others need.
+//! if it only tests: no effect. If what it defines is used outside, the edge ends at a block that it does not
+//! dominate: from there no path leads to such a use, for it would have to come through the block once more.
 //!
 //! Blocks are visited after all that they lead to: edges further on lead far already, and each edge
 //! takes a few steps.
@@ -16,12 +19,15 @@ use super::classes::{Class, Classes};
 use super::edit::{append_const, drop_unreachable, localize_constants, moves_packet, same_call};
 use super::facts::Facts;
 use crate::analysis::{Cfg, Dominators};
-use crate::{Block, BlockCall, Function, Term, Value};
+use crate::{Block, BlockCall, Cond, Function, Term, Value};
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntitySet, SecondaryMap};
 
 /// Steps that one edge is led on; more are left to the next round.
 const MAX_STEPS: usize = 64;
+
+/// On the way along one edge so many tests whose outcome is not known are followed to both sides.
+const MAX_OPEN: usize = 8;
 
 /// A test with more instructions than this is not looked through.
 const MAX_TEST_INSTS: usize = 16;
@@ -36,8 +42,13 @@ pub(super) fn run(func: &mut Function) -> bool {
     let Some(entry) = func.entry() else { return changed };
     let cfg = Cfg::new(func);
     let dominators = Dominators::new(&cfg);
+    let (tests, providers) = tests(func);
     let mut threader = Threader {
-        tests: tests(func),
+        tests,
+        providers,
+        dominators: &dominators,
+        skipped: Vec::new(),
+        here: Vec::new(),
         classes: Classes::new(func, &cfg),
         facts: Facts::new(),
         changed: false,
@@ -68,31 +79,30 @@ pub(super) fn run(func: &mut Function) -> bool {
     changed
 }
 
-/// Blocks that only test.
-fn tests(func: &Function) -> EntitySet<Block> {
+/// Blocks that only test, and blocks that define what is used elsewhere.
+fn tests(func: &Function) -> (EntitySet<Block>, EntitySet<Block>) {
     let mut homes = SecondaryMap::<Value, PackedOption<Block>>::with_capacity(func.values.len());
     for &block in &func.order {
         let data = &func.blocks[block];
         let results = data.insts.iter().filter_map(|&inst| func.results[inst].expand());
         results.chain(data.params.iter().copied()).for_each(|v| homes[v] = block.into());
     }
-    let mut tests = EntitySet::<Block>::new();
-    tests.extend(func.order.iter().copied());
+    let (mut tests, mut providers) = (EntitySet::<Block>::new(), EntitySet::<Block>::new());
     for &block in &func.order {
         let data = &func.blocks[block];
         let effect = data.insts.iter().any(|&inst| func.insts[inst].has_effect());
-        if effect || data.insts.len() > MAX_TEST_INSTS {
-            tests.remove(block);
+        if !effect && data.insts.len() <= MAX_TEST_INSTS {
+            tests.insert(block);
         }
         let mut used = |v: Value| {
             if let Some(home) = homes[v].expand().filter(|&home| home != block) {
-                tests.remove(home);
+                providers.insert(home);
             }
         };
         data.insts.iter().for_each(|&inst| func.insts[inst].for_each_arg(&mut used));
         data.term.for_each_arg(&mut used);
     }
-    tests
+    (tests, providers)
 }
 
 /// A number at the end of the block whose edge is led on.
@@ -104,11 +114,37 @@ enum Operand {
     Const(u64),
 }
 
+/// A block, and what its parameters get.
+type Edge = (Block, Vec<Operand>);
+
+/// What comes behind a block that only tests.
+enum Step {
+    /// This.
+    To(Edge),
+    /// One of two: where the answer is yes, and where it is no.
+    Either(Question, [Edge; 2]),
+}
+
+/// What a block asks.
+#[derive(Clone, Copy)]
+enum Question {
+    Compare(Cond, Class, Class),
+    /// Are so many bytes there?
+    Readable(Class, u32),
+}
+
 struct Threader<'f> {
     func: &'f mut Function,
     classes: Classes,
     facts: Facts,
     tests: EntitySet<Block>,
+    /// Blocks that define what is used elsewhere.
+    providers: EntitySet<Block>,
+    dominators: &'f Dominators,
+    /// Of these, those that lie on the way along an edge.
+    skipped: Vec<Block>,
+    /// What values are on that way: their class, and what stands for them at its beginning, if anything does.
+    here: Vec<(Value, Class, Option<Operand>)>,
     changed: bool,
 }
 
@@ -125,7 +161,11 @@ impl Threader<'_> {
                 let off = self.classes.of(*off);
                 self.facts.assume_unreadable(&self.classes, off, *len_bytes);
             }
-            Term::Guard { .. } | Term::Jump(_) | Term::Return(_) | Term::None => {}
+            Term::Guard { off, len_bytes, .. } => {
+                let off = self.classes.of(*off);
+                self.facts.assume_readable(&mut self.classes, off, *len_bytes);
+            }
+            Term::Jump(_) | Term::Return(_) | Term::None => {}
         }
     }
 
@@ -186,12 +226,11 @@ impl Threader<'_> {
 
     /// Follows one edge of `block` through tests as far as their outcome is known.
     fn lead(&mut self, block: Block, edge: &mut BlockCall) {
-        let mut args: Vec<Operand> = edge.args.iter().map(|&v| Operand::Value(v)).collect();
-        let mut to = edge.block;
-        for _ in 0..MAX_STEPS {
-            let Some(next) = self.step(to, &args) else { break };
-            (to, args) = next;
-        }
+        let args = edge.args.iter().map(|&v| Operand::Value(v)).collect();
+        let mut open = MAX_OPEN;
+        self.skipped.clear();
+        self.here.clear();
+        let (to, args) = self.end_of((edge.block, args), &mut open);
         if to == edge.block {
             return;
         }
@@ -205,52 +244,129 @@ impl Threader<'_> {
         self.changed = true;
     }
 
-    /// Where `block` leads when its parameters get `args`, if that is known and nothing else
-    /// happens.
-    fn step(&mut self, block: Block, args: &[Operand]) -> Option<(Block, Vec<Operand>)> {
+    /// Where an edge leads in the end, as far as that is known. `open`: so many more tests are tried both ways.
+    fn end_of(&mut self, edge: Edge, open: &mut usize) -> Edge {
+        let (mut at, mut end) = (edge.clone(), edge);
+        let mut skipped = self.skipped.len();
+        for _ in 0..MAX_STEPS {
+            let block = at.0;
+            let Some(step) = self.step(block, &at.1) else { break };
+            if self.providers.contains(block) {
+                self.skipped.push(block);
+            }
+            at = match step {
+                Step::To(next) => next,
+                Step::Either(question, sides) => match self.both(question, sides, open) {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            if !self.skipped.iter().any(|&block| self.dominators.dominates(block, at.0)) {
+                end = at.clone();
+                skipped = self.skipped.len();
+            }
+        }
+        self.skipped.truncate(skipped);
+        end
+    }
+
+    /// Where both sides of a test end, if that is one place: whatever the outcome, nothing comes of it.
+    fn both(&mut self, question: Question, sides: [Edge; 2], open: &mut usize) -> Option<Edge> {
+        *open = open.checked_sub(1)?;
+        let mark = self.facts.mark();
+        let mut ends = Vec::with_capacity(2);
+        // The way out of a list of tests is short; what it ends at is what the other way has to end at.
+        for (side, holds) in sides.into_iter().zip([true, false]) {
+            match question {
+                Question::Compare(cond, a, b) => {
+                    let cond = if holds { cond } else { cond.negate() };
+                    self.facts.assume(&self.classes, cond, a, b);
+                }
+                Question::Readable(off, len) if holds => {
+                    self.facts.assume_readable(&mut self.classes, off, len);
+                }
+                Question::Readable(off, len) => {
+                    self.facts.assume_unreadable(&self.classes, off, len);
+                }
+            }
+            let known = self.here.len();
+            ends.push(self.end_of(side, open));
+            self.here.truncate(known);
+            self.facts.undo_to(mark);
+        }
+        let [yes, no] = <[Edge; 2]>::try_from(ends).ok()?;
+        (yes.0 == no.0 && self.same(&yes.1, &no.1)).then_some(no)
+    }
+
+    fn same(&self, a: &[Operand], b: &[Operand]) -> bool {
+        let number = |operand: &Operand| match *operand {
+            Operand::Const(n) => Some(n),
+            Operand::Value(v) => self.func.constant(v),
+        };
+        let mut pairs = a.iter().zip(b);
+        pairs.all(|(a, b)| a == b || number(a).is_some_and(|n| number(b) == Some(n)))
+    }
+
+    /// Where `block` leads when its parameters get `args`, if nothing else happens there.
+    fn step(&mut self, block: Block, args: &[Operand]) -> Option<Step> {
         if !self.tests.contains(block) {
             return None;
         }
-        // Without parameters each value in the block is what it always is.
-        let mut here: Vec<(Value, Class, Option<Operand>)> = Vec::new();
         let data = &self.func.blocks[block];
         for (&param, &operand) in data.params.iter().zip(args) {
             let class = match operand {
-                Operand::Value(v) => self.classes.of(v),
+                Operand::Value(v) => class_on_way(&self.classes, &self.here, v),
                 Operand::Const(n) => self.classes.number(n),
             };
-            here.push((param, class, Some(operand)));
+            self.here.push((param, class, Some(operand)));
         }
-        let class_of = |classes: &Classes, here: &[(Value, Class, Option<Operand>)], v: Value| {
-            here.iter().find(|(known, ..)| *known == v).map_or(classes.of(v), |known| known.1)
-        };
         for &inst in &data.insts {
             let Some(result) = self.func.results[inst].expand() else { continue };
-            let inst = &self.func.insts[inst];
-            let class = self.classes.of_inst(inst, result, |c, v| class_of(c, &here, v));
-            here.push((result, class, self.classes.constant(class).map(Operand::Const)));
+            let (inst, here) = (&self.func.insts[inst], &self.here);
+            let class = self.classes.of_inst(inst, result, |c, v| class_on_way(c, here, v));
+            let number = self.classes.constant(class).map(Operand::Const);
+            self.here.push((result, class, number));
         }
-        let of = |v: Value| class_of(&self.classes, &here, v);
-        let to = match &data.term {
-            Term::Jump(to) => to,
-            Term::Br { cond, args: [a, b], then, otherwise } => {
-                match self.facts.decide(&self.classes, *cond, of(*a), of(*b))? {
-                    true => then,
-                    false => otherwise,
-                }
-            }
-            Term::Guard { off, len_bytes, fail, .. } => {
-                if !self.facts.is_unreadable(&self.classes, of(*off), *len_bytes) {
-                    return None;
-                }
-                fail
-            }
-            Term::Return(_) | Term::None => return None,
-        };
-        let operand = |&v: &Value| match here.iter().find(|(known, ..)| *known == v) {
+        let of = |v: Value| class_on_way(&self.classes, &self.here, v);
+        let operand = |&v: &Value| match self.here.iter().rfind(|(known, ..)| *known == v) {
             Some((.., operand)) => *operand,
             None => Some(Operand::Value(v)),
         };
-        Some((to.block, to.args.iter().map(operand).collect::<Option<_>>()?))
+        let edge = |to: &BlockCall| {
+            Some((to.block, to.args.iter().map(operand).collect::<Option<Vec<_>>>()?))
+        };
+        Some(match &data.term {
+            Term::Jump(to) => Step::To(edge(to)?),
+            Term::Br { cond, args: [a, b], then, otherwise } => {
+                let (a, b) = (of(*a), of(*b));
+                match self.facts.decide(&self.classes, *cond, a, b) {
+                    Some(true) => Step::To(edge(then)?),
+                    Some(false) => Step::To(edge(otherwise)?),
+                    None => {
+                        let question = Question::Compare(*cond, a, b);
+                        Step::Either(question, [edge(then)?, edge(otherwise)?])
+                    }
+                }
+            }
+            Term::Guard { off, len_bytes, ok, fail, .. } => {
+                let off = of(*off);
+                if self.facts.is_unreadable(&self.classes, off, *len_bytes) {
+                    Step::To(edge(fail)?)
+                } else {
+                    let question = Question::Readable(off, *len_bytes);
+                    Step::Either(question, [(*ok, Vec::new()), edge(fail)?])
+                }
+            }
+            Term::Return(_) | Term::None => return None,
+        })
     }
+}
+
+/// The class of a value on the way along an edge.
+fn class_on_way(
+    classes: &Classes,
+    here: &[(Value, Class, Option<Operand>)],
+    value: Value,
+) -> Class {
+    here.iter().rfind(|(known, ..)| *known == value).map_or(classes.of(value), |known| known.1)
 }

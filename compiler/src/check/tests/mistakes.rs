@@ -223,7 +223,6 @@ fn what_is_not_there_yet() {
             ("conns a { allow 10 per src }", &[("E0900", "a")]),
             ("hook socket s { }", &[("E0900", "socket")]),
             ("hook netfilter s input { }", &[("E0900", "netfilter")]),
-            ("hook xdp h { }\ntest \"t\" for h { expect @s has 10.0.0.1 }", &[("E0900", "@s")]),
         ],
     );
 }
