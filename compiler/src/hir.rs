@@ -40,6 +40,11 @@ entity_impl!(CounterId, "counter");
 pub struct LimitId(u32);
 entity_impl!(LimitId, "limit");
 
+/// An `nth` of a rule, told apart from those of all other rules.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NthId(u32);
+entity_impl!(NthId, "nth");
+
 /// An interface that rules name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IfaceId(u32);
@@ -128,13 +133,31 @@ pub struct Rule {
 pub enum Effect {
     /// `count NAME`
     Count(CounterId),
-    /// `sample N/M`
+    /// `sample N/M`, `sample nth N/M`
     Sample {
-        /// Each packet by itself.
-        chance: Chance,
+        /// Which packets.
+        share: Share,
         /// `snap BYTES`: so many bytes of each are kept; all if it is left out.
         snap_bytes: Option<u32>,
     },
+}
+
+/// A share of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Each packet by itself.
+    Random(Chance),
+    /// So many of every so many that come.
+    Nth(NthTest),
+}
+
+/// `nth N/M`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NthTest {
+    /// Which of the policy's.
+    pub id: NthId,
+    /// How many of how many.
+    pub share: Chance,
 }
 
 /// Actions that steer.
@@ -190,6 +213,10 @@ pub enum Pred {
     Atom(Atom),
     /// A token of a limit.
     Limit(LimitTest),
+    /// `random N/M`: each packet by itself.
+    Random(Chance),
+    /// `nth N/M`: so many of every so many that come here.
+    Nth(NthTest),
     /// The other way round.
     Not(Box<Pred>),
     /// Left to right until one is false.
@@ -204,7 +231,7 @@ impl Pred {
     pub fn keeps_state(&self) -> bool {
         match self {
             Self::Const(_) | Self::Atom(_) => false,
-            Self::Limit(_) => true,
+            Self::Limit(_) | Self::Random(_) | Self::Nth(_) => true,
             Self::Not(pred) => pred.keeps_state(),
             Self::And(list) | Self::Or(list) => list.iter().any(Self::keeps_state),
         }

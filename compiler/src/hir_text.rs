@@ -3,7 +3,7 @@
 use crate::fields::Ty;
 use crate::hir::{
     Amount, Atom, AtomTest, Divisor, Effect, Expect, Glob, Multiple, NameTest, Operand, Pattern,
-    Policy, Pred, Rule, Steer, Test, TestStepKind,
+    Policy, Pred, Rule, Share, Steer, Test, TestStepKind,
 };
 use crate::ranges::Ranges;
 use std::fmt::Write as _;
@@ -56,6 +56,8 @@ pub fn pred_text(policy: &Policy, pred: &Pred) -> String {
             let word = if test.under { "under" } else { "over" };
             format!("{word}({})", policy.limits[test.limit].name)
         }
+        Pred::Random(chance) => format!("random {chance}"),
+        Pred::Nth(test) => format!("nth {}", test.share),
         Pred::Not(inner) => format!("not {}", pred_text(policy, inner)),
         Pred::And(list) => join(list, " and "),
         Pred::Or(list) => join(list, " or "),
@@ -72,9 +74,12 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
         .iter()
         .map(|effect| match effect {
             Effect::Count(counter) => format!("count {}", policy.counters[*counter]),
-            Effect::Sample { chance, snap_bytes: None } => format!("sample {chance}"),
-            Effect::Sample { chance, snap_bytes: Some(bytes) } => {
-                format!("sample {chance} snap {bytes}")
+            Effect::Sample { share, snap_bytes } => {
+                let snap = snap_bytes.map(|bytes| format!(" snap {bytes}")).unwrap_or_default();
+                match share {
+                    Share::Random(chance) => format!("sample {chance}{snap}"),
+                    Share::Nth(test) => format!("sample nth {}{snap}", test.share),
+                }
             }
         })
         .collect();

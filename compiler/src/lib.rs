@@ -14,6 +14,7 @@ pub mod plan;
 pub mod ranges;
 pub mod reference;
 pub mod report;
+pub mod rows;
 pub mod source;
 
 pub use l4c_ir::Clock;

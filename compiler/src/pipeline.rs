@@ -13,6 +13,7 @@ use crate::limits;
 use crate::lower;
 use crate::plan::plan;
 use crate::report;
+use crate::rows;
 use crate::source::Sources;
 use l4c_ebpf::{Error as EbpfError, Program};
 use l4c_grammar::{Diag, FileId, Span};
@@ -239,6 +240,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
             .into_iter()
             .map(|(id, rule)| manifest::Interface { name: policy.ifaces[id].clone(), rule })
             .collect(),
+        rows: rows::manifest(policy, hook),
         limits: limits.into_iter().map(|limit| limit.manifest).collect(),
     }
 }

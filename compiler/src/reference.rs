@@ -8,6 +8,7 @@ mod dissect;
 mod dns;
 mod eval;
 mod options;
+mod picks;
 mod trace;
 
 #[cfg(test)]
@@ -16,13 +17,17 @@ mod tests;
 pub use dissect::Dissected;
 pub use trace::{Read, Step, Trace, Value};
 
-use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Steer};
+use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Share, Steer};
 use crate::ranges::Ranges;
 use crate::report;
 use buckets::Buckets;
 use cranelift_entity::EntityRef;
 use eval::Question;
 use l4c_manifest::{Start, Verdict};
+use picks::Picks;
+
+/// Where chance begins if nobody says.
+pub const DEFAULT_SEED: u64 = 1;
 
 /// Rules that stand one below the other, and the report index of the first.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +53,7 @@ pub struct Reference<'p> {
     /// How late it is.
     now_ns: u64,
     buckets: Buckets,
+    picks: Picks,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -90,6 +96,7 @@ impl<'p> Reference<'p> {
             iface: None,
             now_ns: 0,
             buckets: Buckets::default(),
+            picks: Picks::new(DEFAULT_SEED),
             own,
             chains,
             default: &hook.default,
@@ -107,6 +114,12 @@ impl<'p> Reference<'p> {
     pub fn reset(&mut self) {
         self.now_ns = 0;
         self.buckets = Buckets::default();
+        self.picks.reset();
+    }
+
+    /// From now on chance begins at `seed`, and begins anew; at [`DEFAULT_SEED`] at first.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.picks = Picks::new(seed);
     }
 
     /// From now on it is so late, in nanoseconds; 0 at first.
@@ -139,6 +152,7 @@ impl<'p> Reference<'p> {
         let packet = Dissected::new(bytes, self.start, self.dns_ports);
         let inner = packet.inner();
         let mut buckets = std::mem::take(&mut self.buckets);
+        let mut picks = self.picks.clone();
         let mut run = Run {
             question: Question {
                 policy: self.policy,
@@ -148,6 +162,7 @@ impl<'p> Reference<'p> {
                 now_ns: self.now_ns,
                 bytes: bytes.len(),
                 buckets: &mut buckets,
+                picks: &mut picks,
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),
@@ -156,7 +171,7 @@ impl<'p> Reference<'p> {
         };
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
-        self.buckets = buckets;
+        (self.buckets, self.picks) = (buckets, picks);
         (Judgement { verdict, rule, matched, counted }, steps)
     }
 
@@ -214,11 +229,18 @@ impl Run<'_, '_> {
         }
         if matched {
             self.matched.push(index);
-            self.counted.extend(rule.effects.iter().filter_map(|effect| match effect {
-                Effect::Count(counter) => Some(*counter),
-                // Who listens gets a copy: of that a packet knows nothing.
-                Effect::Sample { .. } => None,
-            }));
+            for effect in &rule.effects {
+                match effect {
+                    Effect::Count(counter) => self.counted.push(*counter),
+                    // Who listens gets a copy: of that a packet knows nothing, but the next one finds chance further on.
+                    Effect::Sample { share: Share::Random(chance), .. } => {
+                        self.question.picks.random(*chance);
+                    }
+                    Effect::Sample { share: Share::Nth(test), .. } => {
+                        self.question.picks.nth(test);
+                    }
+                }
+            }
         }
         matched
     }

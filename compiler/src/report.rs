@@ -103,7 +103,7 @@ pub fn ifaces(policy: &Policy, hook: HookId) -> Vec<(IfaceId, String)> {
 
 fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
     match pred {
-        Pred::Const(_) | Pred::Limit(_) => {}
+        Pred::Const(_) | Pred::Limit(_) | Pred::Random(_) | Pred::Nth(_) => {}
         Pred::Not(inner) => asked_ifaces(policy, inner, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|inner| asked_ifaces(policy, inner, out));
@@ -130,7 +130,7 @@ pub fn asks_for_tags(policy: &Policy, hook: HookId) -> Vec<String> {
 
 fn asks_for_tag(policy: &Policy, pred: &Pred) -> bool {
     match pred {
-        Pred::Const(_) => false,
+        Pred::Const(_) | Pred::Random(_) | Pred::Nth(_) => false,
         Pred::Limit(test) => policy.limits[test.limit].key.iter().any(|part| {
             let tags = |place: &Place| matches!(place.when, When::Tag1 | When::Tag2);
             !part.inner && part.field.places.iter().any(tags)

@@ -10,7 +10,7 @@ mod privilege;
 use crate::insn::{CALL, Insn};
 use crate::shown::{ethertype, shown};
 use crate::sys;
-use crate::vm::helper;
+use crate::vm::{DEFAULT_SEED, helper};
 use crate::{Counter, KernelError, Object, RunError};
 use l4c_manifest::{Hook, HookKind, TEST_CLOCK};
 use load::{Ifaces, Loaded, chain, no_hook};
@@ -35,6 +35,8 @@ pub struct Program {
     framed: Vec<u8>,
     /// The program asks which CPU it runs on.
     asks_cpu: bool,
+    /// Where chance begins.
+    seed: u64,
 }
 
 impl Program {
@@ -60,7 +62,10 @@ impl Program {
         let loaded = Loaded::new(object, &[&hook], Vec::new(), Ifaces::Dry, params)?;
         let counters = counters::Shape::of(loaded.counters(&hook)?).map_err(KernelError::new)?;
         let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
-        Ok(Self { loaded, hook, counters, framed: Vec::new(), asks_cpu })
+        let seed = DEFAULT_SEED;
+        let program = Self { loaded, hook, counters, framed: Vec::new(), asks_cpu, seed };
+        program.inject((1, seed)).map_err(|e| KernelError::new(e.to_string()))?;
+        Ok(program)
     }
 
     /// Judges a packet: the program's return code.
@@ -99,8 +104,23 @@ impl Program {
     /// # Errors
     /// [`RunError::Kernel`] when the time can't be written.
     pub fn set_time(&mut self, now_ns: u64) -> Result<(), RunError> {
+        self.inject((0, now_ns))
+    }
+
+    /// From now on chance begins at `seed`, and begins anew, if the object was made to be tested; the kernel's own
+    /// begins nowhere.
+    ///
+    /// # Errors
+    /// [`RunError::Kernel`] when the number can't be written.
+    pub fn set_seed(&mut self, seed: u64) -> Result<(), RunError> {
+        self.seed = seed;
+        self.inject((1, seed))
+    }
+
+    /// Writes a word of [`TEST_CLOCK`].
+    fn inject(&self, (index, word): (u32, u64)) -> Result<(), RunError> {
         let Some(map) = self.loaded.map(TEST_CLOCK) else { return Ok(()) };
-        sys::write_single(map, &now_ns.to_ne_bytes())
+        sys::write_value(map, index, &word.to_ne_bytes())
             .map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
     }
 
@@ -149,11 +169,13 @@ impl Program {
     pub fn reset(&mut self) -> Result<(), RunError> {
         let reset = self.counters.reset(self.counter_map()?);
         reset.map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
-        for limit in &self.hook.limits {
-            let Some(map) = self.loaded.map(&limit.map) else { continue };
+        let limits = self.hook.limits.iter().map(|limit| &limit.map);
+        for name in limits.chain(self.hook.rows.as_ref().map(|rows| &rows.map)) {
+            let Some(map) = self.loaded.map(name) else { continue };
             sys::zero_values(map).map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
         }
-        self.set_time(0)
+        self.set_time(0)?;
+        self.set_seed(self.seed)
     }
 
     /// How many instructions the verifier went through; none before Linux 5.16.

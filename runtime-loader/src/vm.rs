@@ -18,6 +18,9 @@ use l4c_manifest::{COUNTER_BYTES, Hook, HookKind, Map, MapKind, PARAMS_SECTION, 
 use link::Addresses;
 use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 
+/// Where chance begins if nobody says.
+pub const DEFAULT_SEED: u64 = 1;
+
 /// Room for a context; `struct __sk_buff` has 192 bytes.
 const CTX_BYTES: usize = 256;
 
@@ -36,6 +39,8 @@ pub struct Vm {
     ifaces: Option<u64>,
     /// Where the time lies, in an object made to be tested.
     test_clock: Option<u64>,
+    /// Where chance begins.
+    seed: u64,
     /// Where the parameters of limits lie, and what they are.
     params: Option<(u64, Vec<u8>)>,
 }
@@ -74,7 +79,8 @@ impl Vm {
         let params = tables.filter(|(table, _)| table.name == PARAMS_SECTION);
         let params = params.map(|(_, &at)| (at, crate::limits::dry(object))).next();
         let hook = hook.clone();
-        let mut vm = Self { hook, machine, counters, ifaces, test_clock, params };
+        let mut vm =
+            Self { hook, machine, counters, ifaces, test_clock, seed: DEFAULT_SEED, params };
         vm.arrive(None);
         vm.reset();
         Ok(vm)
@@ -92,6 +98,15 @@ impl Vm {
         self.machine.now_ns.set(now_ns);
         if let Some(at) = self.test_clock {
             self.machine.arena.write(at, &now_ns.to_ne_bytes());
+        }
+    }
+
+    /// From now on chance begins at `seed`, and begins anew; at [`DEFAULT_SEED`] at first.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.machine.chance.set(seed);
+        if let Some(at) = self.test_clock {
+            self.machine.arena.write(at + 8, &seed.to_ne_bytes());
         }
     }
 
@@ -144,6 +159,7 @@ impl Vm {
             self.machine.arena.write(*at, bytes);
         }
         self.set_time(0);
+        self.set_seed(self.seed);
     }
 
     fn counter_bytes(&self) -> usize {

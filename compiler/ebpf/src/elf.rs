@@ -10,7 +10,7 @@ use cranelift_entity::EntityRef;
 use l4c_ir::{LineData, Table};
 use l4c_manifest::{
     COUNTER_BYTES, HookKind, INTERFACE_BYTES, Limit, Manifest, Map, MapKind, PARAMS_SECTION,
-    Params, SECTION, Storage, TEST_CLOCK, VERSION,
+    Params, ROW_BYTES, SECTION, Storage, TEST_CLOCK, TEST_CLOCK_WORDS, VERSION,
 };
 use object::write::{Object, Relocation, SectionId, Symbol as ElfSymbol, SymbolId, SymbolSection};
 use object::{
@@ -63,7 +63,7 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         kind: MapKind::Array,
         key_bytes: 4,
         value_bytes: 8,
-        max_entries: 1,
+        max_entries: TEST_CLOCK_WORDS,
         flags: 0,
         keeps: false,
         locked: false,
@@ -79,7 +79,20 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         keeps: true,
         locked: limit.storage == Storage::Lock,
     });
-    let maps = counters.chain(samples).chain(clock).chain(limits).collect();
+    let rows = linked.programs.iter().filter_map(|program| {
+        let rows = program.hook.rows.as_ref()?;
+        Some(Map {
+            name: rows.map.clone(),
+            kind: MapKind::Array,
+            key_bytes: 4,
+            value_bytes: ROW_BYTES,
+            max_entries: rows.count,
+            flags: BPF_F_MMAPABLE,
+            keeps: true,
+            locked: program.hook.kind == HookKind::Xdp,
+        })
+    });
+    let maps = counters.chain(samples).chain(clock).chain(limits).chain(rows).collect();
     let hooks = linked.programs.iter().map(|program| program.hook.clone()).collect();
     Manifest { version: VERSION, hooks, maps }
 }
@@ -338,6 +351,12 @@ impl<'a> Writer<'a> {
                     }
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)
+                    }
+                    Target::Symbol(Symbol::Rows) => {
+                        let rows = hook.rows.as_ref().ok_or_else(|| {
+                            Error::Bug(format!("hook {} has no map for its rows", hook.name))
+                        })?;
+                        (self.maps[rows.map.as_str()], elf::R_BPF_64_64)
                     }
                     Target::Symbol(Symbol::Limit(limit)) => {
                         (self.maps[&hook.limits[limit.index()].map], elf::R_BPF_64_64)

@@ -165,7 +165,8 @@ impl Names {
         let taken = programs.iter().flat_map(|p| [&p.hook.name, &p.hook.counter_map]);
         let samples = programs.iter().filter_map(|p| p.hook.samples.as_ref());
         let limits = programs.iter().flat_map(|p| p.hook.limits.iter().map(|limit| &limit.map));
-        let maps = samples.map(|samples| &samples.map).chain(limits);
+        let rows = programs.iter().filter_map(|p| p.hook.rows.as_ref().map(|rows| &rows.map));
+        let maps = samples.map(|samples| &samples.map).chain(limits).chain(rows);
         Self(taken.chain(maps).cloned().collect())
     }
 

@@ -10,6 +10,7 @@ mod env;
 mod guard;
 mod layout;
 mod member;
+mod nth;
 mod range;
 mod sample;
 mod spend;
@@ -317,6 +318,10 @@ impl Select<'_> {
             (InstData::Spend { limit, key, units, time }, Some(v)) => {
                 let dst = self.home(v);
                 self.spend(dst, *limit, key, *units, *time);
+            }
+            (&InstData::Nth { slot, wanted, of }, Some(v)) => {
+                let dst = self.home(v);
+                self.nth(dst, slot, (wanted, of));
             }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];

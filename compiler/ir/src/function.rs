@@ -25,6 +25,8 @@ pub struct Module {
     pub ifaces: u32,
     /// Limits.
     pub limits: PrimaryMap<Limit, LimitData>,
+    /// Number of rows that `nth` takes places in.
+    pub rows: u32,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -38,13 +40,14 @@ pub struct LimitData {
     pub key_words: usize,
 }
 
-/// Where a program takes the time from.
+/// Where a program takes the time from, and chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
     /// The kernel's clocks.
     #[default]
     Kernel,
-    /// Whoever tests the program says how late it is: nanoseconds and ticks are both what a map holds.
+    /// Whoever tests the program says how late it is, and where chance begins: nanoseconds and ticks are both what a
+    /// map holds, and random numbers follow from another number there.
     Injected,
 }
 
@@ -318,6 +321,11 @@ impl<'f> Builder<'f> {
     /// Takes a token out of the key's bucket; see [`InstData::Spend`].
     pub fn spend(&mut self, limit: Limit, key: Vec<Value>, units: Value, time: Value) -> Value {
         self.value(InstData::Spend { limit, key, units, time })
+    }
+
+    /// Takes the next place in a row; see [`InstData::Nth`].
+    pub fn nth(&mut self, slot: u32, wanted: u32, of: u32) -> Value {
+        self.value(InstData::Nth { slot, wanted, of })
     }
 
     /// Calls a function.

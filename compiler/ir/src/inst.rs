@@ -114,6 +114,9 @@ pub enum InstData {
     /// Takes `units` tokens out of the bucket that the key has in the limit, if so many are left. `time` is what
     /// the limit's clock shows. Gives one of [`Spent`]. Has an effect.
     Spend { limit: Limit, key: Vec<Value>, units: Value, time: Value },
+    /// Takes the next place in row `slot`, one of the module's: 1 for `wanted` places of every `of`, spread evenly,
+    /// else 0. 1 ≤ `wanted` ≤ `of`. Has an effect.
+    Nth { slot: u32, wanted: u32, of: u32 },
     /// Calls a function with the packet and these numbers. Has the callee's effects; nothing is read of the
     /// packet behind a call of one that moves it.
     Call { func: Func, args: Vec<Value> },
@@ -264,7 +267,11 @@ impl InstData {
     /// Calls `f` on each operand.
     pub fn for_each_arg(&self, mut f: impl FnMut(Value)) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
+            Self::Const(_)
+            | Self::Env(_)
+            | Self::Random
+            | Self::Nth { .. }
+            | Self::IfaceSlot(_) => {}
             Self::Binary { args, .. } => args.iter().copied().for_each(f),
             Self::Swap { arg, .. } => f(*arg),
             Self::Load { ptr, .. } => f(*ptr),
@@ -285,7 +292,11 @@ impl InstData {
     /// Replaces each operand `v` by `f(v)`.
     pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {
-            Self::Const(_) | Self::Env(_) | Self::Random | Self::IfaceSlot(_) => {}
+            Self::Const(_)
+            | Self::Env(_)
+            | Self::Random
+            | Self::Nth { .. }
+            | Self::IfaceSlot(_) => {}
             Self::Binary { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Swap { arg, .. } => *arg = f(*arg),
             Self::Load { ptr, .. } => *ptr = f(*ptr),
@@ -319,6 +330,7 @@ impl InstData {
             | Self::Random
             | Self::Sample { .. }
             | Self::Spend { .. }
+            | Self::Nth { .. }
             | Self::Call { .. }
             | Self::Redirect { .. }
             | Self::Reject { .. } => true,
@@ -345,6 +357,7 @@ impl InstData {
             | Self::Random
             | Self::Sample { .. }
             | Self::Spend { .. }
+            | Self::Nth { .. }
             | Self::Call { .. }
             | Self::IfaceSlot(_)
             | Self::Redirect { .. } => false,

@@ -84,8 +84,15 @@ pub fn run_func(
     counters: &mut [(u64, u64)],
 ) -> Result<u64, InterpError> {
     let packet = &packet[..packet.len().min(MAX_VISIBLE_BYTES)];
-    let mut machine =
-        Machine { module, packet, counters, depth: 0, chance: SEED, buckets: HashMap::new() };
+    let mut machine = Machine {
+        module,
+        packet,
+        counters,
+        depth: 0,
+        chance: SEED,
+        buckets: HashMap::new(),
+        rows: HashMap::new(),
+    };
     machine.call(func, args)
 }
 
@@ -98,6 +105,8 @@ struct Machine<'a> {
     chance: u64,
     /// Tokens spent.
     buckets: HashMap<(Limit, Vec<u64>), u64>,
+    /// Places taken in each row.
+    rows: HashMap<u32, u64>,
 }
 
 /// The values of one call. A pointer is the packet offset it points at.
@@ -241,6 +250,12 @@ impl Machine<'_> {
                 let spent = self.buckets.entry(key).or_insert(0);
                 *spent += 1;
                 if *spent > BURST { Spent::OVER } else { Spent::YES }
+            }
+            InstData::Nth { slot, wanted, of } => {
+                let [wanted, of] = [*wanted, *of].map(u64::from);
+                let taken = self.rows.entry(*slot).or_insert(0);
+                *taken += 1;
+                u64::from(*taken * wanted / of > (*taken - 1) * wanted / of)
             }
             // Nobody listens.
             InstData::Sample { .. } => 0,

@@ -179,6 +179,10 @@ impl<'a> Parser<'a> {
                     self.next();
                     self.module.ifaces = self.number()?;
                 }
+                Tok::Word("rows") => {
+                    self.next();
+                    self.module.rows = self.number()?;
+                }
                 Tok::Word("entry") => {
                     self.next();
                     entry = Some((self.word("a function's name")?, line));
@@ -199,7 +203,7 @@ impl<'a> Parser<'a> {
                 Tok::Word(word) if word.starts_with("line") => self.source_line()?,
                 Tok::Word(_) | Tok::Text(_) | Tok::Sign(_) | Tok::Arrow => {
                     return self.wanted(
-                        "`table`, `limit`, `lineN`, `counters`, `ifaces`, `entry` or `function`",
+                        "`table`, `limit`, `lineN`, `counters`, `ifaces`, `rows`, `entry` or `function`",
                     );
                 }
             }

@@ -147,6 +147,7 @@ impl<'a> FuncText<'a> {
                 let (limit, key) = (self.limit(*limit), self.names.list(key));
                 format!("spend {limit}, {}, {}, ({key})", v(units), v(time))
             }
+            InstData::Nth { slot, wanted, of } => format!("nth {slot}, {wanted}, {of}"),
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
             }
@@ -257,6 +258,9 @@ impl Display for Module {
         writeln!(f, "counters {}", self.counters)?;
         if self.ifaces > 0 {
             writeln!(f, "ifaces {}", self.ifaces)?;
+        }
+        if self.rows > 0 {
+            writeln!(f, "rows {}", self.rows)?;
         }
         if let Some(entry) = self.entry.expand() {
             match self.funcs.get(entry) {

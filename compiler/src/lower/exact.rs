@@ -32,9 +32,13 @@ fn flat<'p>(list: &'p [Pred], out: &mut Vec<&'p Pred>) {
         match pred {
             Pred::And(inner) => flat(inner, out),
             Pred::Or(one) if one.len() == 1 => flat(one, out),
-            Pred::Const(_) | Pred::Atom(_) | Pred::Limit(_) | Pred::Not(_) | Pred::Or(_) => {
-                out.push(pred);
-            }
+            Pred::Const(_)
+            | Pred::Atom(_)
+            | Pred::Limit(_)
+            | Pred::Random(_)
+            | Pred::Nth(_)
+            | Pred::Not(_)
+            | Pred::Or(_) => out.push(pred),
         }
     }
 }

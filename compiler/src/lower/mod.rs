@@ -44,11 +44,12 @@ mod value;
 mod walk;
 
 use crate::hir::{
-    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, Pattern, Policy, Steer,
+    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, NthId, Pattern, Policy, Steer,
 };
 use crate::limits;
 use crate::plan::Plan;
 use crate::report;
+use crate::rows;
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
 use l4c_ir::{
@@ -89,6 +90,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
     let slots = ifaces.iter().zip(1u32..).map(|((iface, _), slot)| (*iface, slot)).collect();
     let counted = report.len() + counters.len();
     let counted = u32::try_from(counted).expect("at most a million rules");
+    let rows = rows::of_hook(policy, hook);
     let mut limits = PrimaryMap::new();
     let mut named_limits = HashMap::new();
     for limit in limits::of_hook(policy, hook, counted) {
@@ -111,6 +113,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             sampler: None,
             ifaces: slots,
             limits: named_limits,
+            rows: rows.iter().zip(0..).map(|(test, slot)| (test.id, slot)).collect(),
             shadow,
         },
     };
@@ -127,6 +130,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             named => 1 + named,
         },
         limits,
+        rows: u32::try_from(rows.len()).expect("a source has a few millions"),
         clock: Clock::Kernel,
     }
 }
@@ -194,6 +198,8 @@ struct Names {
     ifaces: HashMap<IfaceId, u32>,
     /// Limits.
     limits: HashMap<LimitId, NamedLimit>,
+    /// Rows in which `nth`s take places.
+    rows: HashMap<NthId, u32>,
     /// No verdict is given: nothing is done that only a verdict makes good.
     shadow: bool,
 }

@@ -199,7 +199,7 @@ fn what_rbpf_gets_wrong_is_refused() {
         ("ldsx", 0x91, 7, 0, 0),
         ("atomic add", 0xdb, 7, 0, 0),
         ("atomic add of 32 bits", 0xc3, 7, 0, 0),
-        ("compare and exchange", 0xdb, 7, 0, 0xf1),
+        ("exchange", 0xdb, 7, 0, 0xe1),
         ("gotol", 0x06, 0, 0, 0),
         ("may_goto", 0xe5, 0, 0, 0),
         ("legacy packet load", 0x30, 0, 0, 0),

@@ -299,6 +299,13 @@ impl<'a> Parser<'a> {
                 InstData::Spend { limit, key: self.value_list(scope)?, units, time }
             }
             ("random", None) => InstData::Random,
+            ("nth", None) => {
+                let slot = self.number()?;
+                self.sign(',')?;
+                let wanted = self.number()?;
+                self.sign(',')?;
+                InstData::Nth { slot, wanted, of: self.number()? }
+            }
             ("sample", None) => {
                 let [slot, packet_bytes, kept_bytes] = self.values(scope)?;
                 InstData::Sample { slot, packet_bytes, kept_bytes }

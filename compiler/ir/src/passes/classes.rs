@@ -145,6 +145,7 @@ impl ClassDef {
             | InstData::Random
             | InstData::Sample { .. }
             | InstData::Spend { .. }
+            | InstData::Nth { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -128,6 +128,7 @@ impl Fold<'_> {
             | InstData::Random
             | InstData::Sample { .. }
             | InstData::Spend { .. }
+            | InstData::Nth { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -91,6 +91,7 @@ impl Body<'_> {
                     | InstData::Random
                     | InstData::Sample { .. }
                     | InstData::Spend { .. }
+                    | InstData::Nth { .. }
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

@@ -107,6 +107,13 @@ impl Shape<'_> {
                 Some(data) if data.key_words == key.len() => Ok(()),
                 Some(data) => Err(format!("a key of `{}` has another length", data.name)),
             },
+            &InstData::Nth { slot, wanted, of } => {
+                if slot >= self.module.rows {
+                    return Err("the module has no such row".to_owned());
+                }
+                let fits = wanted > 0 && wanted <= of;
+                if fits { Ok(()) } else { Err("that is no share of places".to_owned()) }
+            }
             InstData::Call { func, args } => {
                 let Some(callee) = self.module.funcs.get(*func) else {
                     return Err("the function does not exist".to_owned());
