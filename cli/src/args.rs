@@ -204,6 +204,9 @@ pub struct TestArgs {
     #[arg(long, value_name = "ENGINE", value_delimiter = ',', default_value = "vm")]
     #[arg(value_parser = engine_parser())]
     pub engine: Vec<EngineKind>,
+    /// Where chance begins: the same number, the same packets picked by `random`.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Only tests whose title matches this regular expression.
     #[arg(long, value_name = "RE")]
     pub filter: Option<String>,
@@ -223,6 +226,9 @@ pub struct RunArgs {
     /// What judges.
     #[arg(long, value_name = "ENGINE", default_value = "vm", value_parser = engine_parser())]
     pub engine: EngineKind,
+    /// Where chance begins: the same number, the same packets picked by `random`.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Print a line for each packet.
     #[arg(long)]
     pub per_packet: bool,

@@ -1,8 +1,8 @@
-//! Chance: a share of packets, each by itself.
+//! A share of packets.
 
 use std::fmt;
 
-/// `N/M`: of M packets N, each packet by itself. 1 ≤ N ≤ M.
+/// `N/M`: of M packets N. 1 ≤ N ≤ M.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chance {
     wanted: u32,
@@ -14,6 +14,18 @@ impl Chance {
     #[must_use]
     pub const fn new(wanted: u32, of: u32) -> Option<Self> {
         if wanted == 0 || wanted > of { None } else { Some(Self { wanted, of }) }
+    }
+
+    /// `wanted` and `of`, as they were written.
+    #[must_use]
+    pub const fn parts(self) -> (u32, u32) {
+        (self.wanted, self.of)
+    }
+
+    /// Every packet.
+    #[must_use]
+    pub const fn is_all(self) -> bool {
+        self.wanted == self.of
     }
 
     /// Numbers of 32 bits below it are the chance: N/M × 2³², to the nearest whole number.

@@ -93,6 +93,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, options: CheckOptions) -> Checke
     checker.check_hooks();
     checker.check_tests();
     checker.lint();
+    sample::number_nths(&mut checker.policy);
     let Checker { diags, policy, .. } = checker;
     let policy = (!diags.any_error()).then_some(policy);
     let diags = diags.finish();

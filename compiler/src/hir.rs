@@ -42,6 +42,11 @@ entity_impl!(CounterId, "counter");
 pub struct LimitId(u32);
 entity_impl!(LimitId, "limit");
 
+/// An `nth` of a rule, told apart from those of all other rules.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NthId(u32);
+entity_impl!(NthId, "nth");
+
 /// An interface that rules name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IfaceId(u32);
@@ -117,15 +122,33 @@ pub struct Rule {
 pub enum Effect {
     /// `count NAME`
     Count(CounterId),
-    /// `sample N/M`
+    /// `sample N/M`, `sample nth N/M`
     Sample {
-        /// Each packet by itself.
-        chance: Chance,
+        /// Which packets.
+        share: Share,
         /// `snap BYTES`: so many bytes of each are kept; all if it is left out.
         snap_bytes: Option<u32>,
     },
     /// `add KEY to @set`, `del KEY from @set`
     Change(Change),
+}
+
+/// A share of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Each packet by itself.
+    Random(Chance),
+    /// So many of every so many that come.
+    Nth(NthTest),
+}
+
+/// `nth N/M`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NthTest {
+    /// Which of the policy's.
+    pub id: NthId,
+    /// How many of how many.
+    pub share: Chance,
 }
 
 /// Actions that steer.
@@ -183,6 +206,10 @@ pub enum Pred {
     Limit(LimitTest),
     /// Several fields together, in a set of tuples.
     Tuple(TupleTest),
+    /// `random N/M`: each packet by itself.
+    Random(Chance),
+    /// `nth N/M`: so many of every so many that come here.
+    Nth(NthTest),
     /// The other way round.
     Not(Box<Pred>),
     /// Left to right until one is false.
@@ -197,7 +224,7 @@ impl Pred {
     pub fn keeps_state(&self) -> bool {
         match self {
             Self::Const(_) | Self::Atom(_) | Self::Tuple(_) => false,
-            Self::Limit(_) => true,
+            Self::Limit(_) | Self::Random(_) | Self::Nth(_) => true,
             Self::Not(pred) => pred.keeps_state(),
             Self::And(list) | Self::Or(list) => list.iter().any(Self::keeps_state),
         }

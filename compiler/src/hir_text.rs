@@ -3,7 +3,7 @@
 use crate::fields::Ty;
 use crate::hir::{
     Amount, Atom, AtomTest, Change, ChangeKind, Divisor, Effect, Expect, Glob, KeyPart, Multiple,
-    NameTest, Operand, Pattern, Policy, Pred, Rule, Steer, Test, TestStepKind,
+    NameTest, Operand, Pattern, Policy, Pred, Rule, Share, Steer, Test, TestStepKind,
 };
 use crate::ranges::Ranges;
 use std::fmt::Write as _;
@@ -64,6 +64,8 @@ pub fn pred_text(policy: &Policy, pred: &Pred) -> String {
             let (key, set) = (key_text(&test.key), &policy.sets[test.set].name);
             format!("{key} {} @{set}", relation(test.negated))
         }
+        Pred::Random(chance) => format!("random {chance}"),
+        Pred::Nth(test) => format!("nth {}", test.share),
         Pred::Not(inner) => format!("not {}", pred_text(policy, inner)),
         Pred::And(list) => join(list, " and "),
         Pred::Or(list) => join(list, " or "),
@@ -80,9 +82,12 @@ fn line_of_rule(out: &mut String, policy: &Policy, rule: &Rule) {
         .iter()
         .map(|effect| match effect {
             Effect::Count(counter) => format!("count {}", policy.counters[*counter]),
-            Effect::Sample { chance, snap_bytes: None } => format!("sample {chance}"),
-            Effect::Sample { chance, snap_bytes: Some(bytes) } => {
-                format!("sample {chance} snap {bytes}")
+            Effect::Sample { share, snap_bytes } => {
+                let snap = snap_bytes.map(|bytes| format!(" snap {bytes}")).unwrap_or_default();
+                match share {
+                    Share::Random(chance) => format!("sample {chance}{snap}"),
+                    Share::Nth(test) => format!("sample nth {}{snap}", test.share),
+                }
             }
             Effect::Change(change) => change_text(policy, change),
         })

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod ranges;
 pub mod reference;
 pub mod report;
+pub mod rows;
 mod sets;
 pub mod source;
 

@@ -67,7 +67,7 @@ pub fn of_hook(policy: &Policy, hook: HookId, slot: u32) -> Vec<HookLimit> {
 /// may be true.
 fn reach(pred: &Pred, from: Families, found: &mut BTreeMap<LimitId, Families>) -> Families {
     match pred {
-        Pred::Const(_) => from,
+        Pred::Const(_) | Pred::Random(_) | Pred::Nth(_) => from,
         Pred::Atom(atom) => from.and(atom_families(&atom.operand, &atom.test)),
         Pred::Not(inner) => {
             reach(inner, from, found);

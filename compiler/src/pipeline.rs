@@ -12,6 +12,7 @@ use crate::hir::{HookId, Policy};
 use crate::lower;
 use crate::plan::plan;
 use crate::report;
+use crate::rows;
 use crate::source::Sources;
 use crate::{limits, sets};
 use l4c_ebpf::{Elements, Error as EbpfError, Program};
@@ -246,6 +247,7 @@ fn hook_manifest(policy: &Policy, sources: &Sources, hook: HookId, shadow: bool)
             .into_iter()
             .map(|(id, rule)| manifest::Interface { name: policy.ifaces[id].clone(), rule })
             .collect(),
+        rows: rows::manifest(policy, hook),
         limits: limits.into_iter().map(|limit| limit.manifest).collect(),
         sets: sets.into_iter().map(|set| set.manifest).collect(),
     }

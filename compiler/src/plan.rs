@@ -29,6 +29,10 @@ const A_KEY_PART: usize = 20;
 /// Instructions of a look into a set that is kept in maps, roughly.
 const AN_ELEMENT: usize = 40;
 
+/// Instructions of a question to chance, and of a place in a row.
+const A_CHANCE: usize = 10;
+const A_ROW: usize = 30;
+
 /// How a hook's rules are spread over functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -101,6 +105,8 @@ fn rule_cost(policy: &Policy, rule: &Rule) -> usize {
 fn pred_cost(policy: &Policy, pred: &Pred) -> usize {
     match pred {
         Pred::Const(_) => 1,
+        Pred::Random(_) => A_CHANCE,
+        Pred::Nth(_) => A_ROW,
         Pred::Atom(atom) => atom_cost(policy, atom),
         Pred::Limit(test) => A_BUCKET + A_KEY_PART * policy.limits[test.limit].key.len(),
         Pred::Tuple(test) => AN_ELEMENT + A_KEY_PART * test.key.len(),

@@ -9,6 +9,7 @@ mod dns;
 mod elements;
 mod eval;
 mod options;
+mod picks;
 mod trace;
 
 #[cfg(test)]
@@ -17,7 +18,7 @@ mod tests;
 pub use dissect::Dissected;
 pub use trace::{Read, Step, Trace, Value};
 
-use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, SetId, Steer};
+use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, SetId, Share, Steer};
 use crate::ranges::Ranges;
 use crate::report;
 use buckets::Buckets;
@@ -25,6 +26,10 @@ use cranelift_entity::EntityRef;
 use elements::Sets;
 use eval::Question;
 use l4c_manifest::{Key, Start, Verdict};
+use picks::Picks;
+
+/// Where chance begins if nobody says.
+pub const DEFAULT_SEED: u64 = 1;
 
 /// Rules that stand one below the other, and the report index of the first.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +56,7 @@ pub struct Reference<'p> {
     now_ns: u64,
     buckets: Buckets,
     sets: Sets,
+    picks: Picks,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
     chains: Vec<List<'p>>,
@@ -94,6 +100,7 @@ impl<'p> Reference<'p> {
             now_ns: 0,
             buckets: Buckets::default(),
             sets: Sets::new(policy),
+            picks: Picks::new(DEFAULT_SEED),
             own,
             chains,
             default: &hook.default,
@@ -111,6 +118,7 @@ impl<'p> Reference<'p> {
     pub fn reset(&mut self) {
         self.now_ns = 0;
         self.buckets = Buckets::default();
+        self.picks.reset();
         self.sets = Sets::new(self.policy);
     }
 
@@ -119,6 +127,11 @@ impl<'p> Reference<'p> {
     pub fn has(&self, set: SetId, key: &Key) -> Option<bool> {
         let changes = self.policy.sets[set].stored.is_some();
         changes.then(|| self.sets.has(set, key, self.now_ns))
+    }
+
+    /// From now on chance begins at `seed`, and begins anew; at [`DEFAULT_SEED`] at first.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.picks = Picks::new(seed);
     }
 
     /// From now on it is so late, in nanoseconds; 0 at first.
@@ -152,6 +165,7 @@ impl<'p> Reference<'p> {
         let inner = packet.inner();
         let mut buckets = std::mem::take(&mut self.buckets);
         let mut sets = std::mem::take(&mut self.sets);
+        let mut picks = self.picks.clone();
         let mut run = Run {
             question: Question {
                 policy: self.policy,
@@ -162,6 +176,7 @@ impl<'p> Reference<'p> {
                 bytes: bytes.len(),
                 buckets: &mut buckets,
                 sets: &mut sets,
+                picks: &mut picks,
                 reads: steps.is_some().then(Vec::new),
             },
             matched: Vec::new(),
@@ -170,7 +185,7 @@ impl<'p> Reference<'p> {
         };
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
-        self.buckets = buckets;
+        (self.buckets, self.picks) = (buckets, picks);
         self.sets = sets;
         (Judgement { verdict, rule, matched, counted }, steps)
     }
@@ -233,8 +248,13 @@ impl Run<'_, '_> {
                 match effect {
                     Effect::Count(counter) => self.counted.push(*counter),
                     Effect::Change(change) => self.question.change(change),
-                    // Who listens gets a copy: of that a packet knows nothing.
-                    Effect::Sample { .. } => {}
+                    // Who listens gets a copy: of that a packet knows nothing, but the next one finds chance further on.
+                    Effect::Sample { share: Share::Random(chance), .. } => {
+                        self.question.picks.random(*chance);
+                    }
+                    Effect::Sample { share: Share::Nth(test), .. } => {
+                        self.question.picks.nth(test);
+                    }
                 }
             }
         }

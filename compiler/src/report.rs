@@ -104,7 +104,7 @@ pub fn ifaces(policy: &Policy, hook: HookId) -> Vec<(IfaceId, String)> {
 
 fn asked_ifaces(policy: &Policy, pred: &Pred, out: &mut Vec<IfaceId>) {
     match pred {
-        Pred::Const(_) | Pred::Limit(_) | Pred::Tuple(_) => {}
+        Pred::Const(_) | Pred::Limit(_) | Pred::Tuple(_) | Pred::Random(_) | Pred::Nth(_) => {}
         Pred::Not(inner) => asked_ifaces(policy, inner, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|inner| asked_ifaces(policy, inner, out));
@@ -137,7 +137,7 @@ fn has_tag(part: &KeyPart) -> bool {
 
 fn asks_for_tag(policy: &Policy, pred: &Pred) -> bool {
     match pred {
-        Pred::Const(_) => false,
+        Pred::Const(_) | Pred::Random(_) | Pred::Nth(_) => false,
         Pred::Limit(test) => policy.limits[test.limit].key.iter().any(has_tag),
         Pred::Tuple(test) => test.key.iter().any(has_tag),
         Pred::Not(inner) => asks_for_tag(policy, inner),

@@ -48,7 +48,7 @@ pub fn counted(sets: &[HookSet]) -> u32 {
 
 fn asked(pred: &Pred, out: &mut BTreeSet<SetId>) {
     match pred {
-        Pred::Const(_) | Pred::Limit(_) => {}
+        Pred::Const(_) | Pred::Limit(_) | Pred::Random(_) | Pred::Nth(_) => {}
         Pred::Tuple(test) => {
             out.insert(test.set);
         }

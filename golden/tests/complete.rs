@@ -89,6 +89,10 @@ const LAYERS: &[&str] = &["l2", "l3", "l4", "payload"];
 /// Settings of a hook.
 const SETTINGS: &[&str] = &["dns_ports"];
 
+/// Questions that keep state, and what limits say.
+const STATE: &[&str] =
+    &["over", "under", "random", "nth", "rate", "burst", "per", "max", "full", "storage", "quota"];
+
 /// Words of actions.
 const ACTIONS: &[&str] = &[
     "pass",
@@ -96,6 +100,8 @@ const ACTIONS: &[&str] = &[
     "reject",
     "redirect",
     "count",
+    "sample",
+    "sample nth",
     "jump",
     "goto",
     "return",
@@ -115,6 +121,8 @@ struct Asked {
     operators: BTreeSet<(String, String)>,
     actions: BTreeSet<String>,
     settings: BTreeSet<String>,
+    /// Questions that keep state, and properties of what they ask.
+    state: BTreeSet<String>,
 }
 
 impl Asked {
@@ -127,11 +135,13 @@ impl Asked {
                 rules.iter().for_each(|rule| self.rule(rule));
                 defaults.iter().flat_map(|d| &d.node).for_each(|a| self.action(a));
             }
+            ItemKind::Limit(decl) => {
+                self.state.extend(decl.props.iter().map(|prop| prop.name.node.clone()))
+            }
             ItemKind::Include(_)
             | ItemKind::Use(_)
             | ItemKind::Let { .. }
             | ItemKind::Set(_)
-            | ItemKind::Limit(_)
             | ItemKind::Conns(_)
             | ItemKind::Test(_) => {}
         }
@@ -146,7 +156,9 @@ impl Asked {
 
     fn action(&mut self, action: &l4c_grammar::Action) {
         let shadow = if action.shadow.is_some() { "shadow " } else { "" };
-        self.actions.insert(format!("{shadow}{}", action.verb.node));
+        let nth = matches!(action.args.first().map(|arg| &arg.node), Some(Value::Word(word)) if word == "nth");
+        let nth = if nth { " nth" } else { "" };
+        self.actions.insert(format!("{shadow}{}{nth}", action.verb.node));
     }
 
     fn expr(&mut self, expr: &Expr) {
@@ -173,10 +185,11 @@ impl Asked {
                     self.add(lhs, &format!("{word} within"));
                 }
             }
-            ExprKind::All
-            | ExprKind::Call { .. }
-            | ExprKind::Chance { .. }
-            | ExprKind::Whole { .. } => {}
+            ExprKind::Call { name, .. } => self.state.extend([name.node.clone()]),
+            ExprKind::Chance { nth, .. } => {
+                self.state.extend([if *nth { "nth" } else { "random" }.to_owned()]);
+            }
+            ExprKind::All | ExprKind::Whole { .. } => {}
         }
     }
 
@@ -293,6 +306,13 @@ fn every_setting_of_a_hook_has_a_case() {
     let asked = asked();
     let missing: Vec<_> = SETTINGS.iter().filter(|s| !asked.settings.contains(**s)).collect();
     assert!(missing.is_empty(), "no case sets: {missing:?}");
+}
+
+#[test]
+fn every_question_of_state_has_a_case() {
+    let asked = asked();
+    let missing: Vec<_> = STATE.iter().filter(|s| !asked.state.contains(**s)).collect();
+    assert!(missing.is_empty(), "no case asks: {missing:?}");
 }
 
 #[test]

@@ -53,6 +53,7 @@ struct Seen {
 }
 
 fn object(rules: &Rules, level: OptLevel, shadow: bool) -> Result<Object, String> {
+    // Two programs that look at the kernel's clock, or ask it for chance, are not told the same.
     let elf = rules.compiled_as(Options { level, shadow, clock: Clock::Injected })?.elf;
     Object::parse(&elf).map_err(|e| e.to_string())
 }

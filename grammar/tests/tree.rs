@@ -156,6 +156,7 @@ fn predicates() {
         ("dns.qname like \"*{3-9}.é\"", "Like[dns.qname \"*{3-9}.é\"]"),
         ("over(x) and under( y )", "and(over[x] under[y])"),
         ("f(1, \"a\", @s,) or g()", "or(f[1 \"a\" @s] g[])"),
+        ("random FEW and nth s", "and(chance[false FEW] chance[true s])"),
         ("random 1/100 or nth 1/8", "or(chance[false 1/100] chance[true 1/8])"),
         ("pcap \"udp and tcp\"", "pcap[None udp and tcp]"),
         ("cbpf l3 \"1,6 0 0 0\"", "cbpf[Some(\"l3\") 1,6 0 0 0]"),

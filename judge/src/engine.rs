@@ -27,6 +27,13 @@ pub trait Engine {
     /// When the engine can't be told.
     fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError>;
 
+    /// From now on chance begins at `seed`, and begins anew. What asks the kernel for chance, as programs do that were
+    /// not made to be tested, is not touched by it.
+    ///
+    /// # Errors
+    /// When the engine can't be told.
+    fn set_seed(&mut self, seed: u64) -> Result<(), JudgeError>;
+
     /// Judges one packet, as the hook sees it.
     ///
     /// # Errors

@@ -200,6 +200,11 @@ impl Engine for VmEngine {
         Ok(())
     }
 
+    fn set_seed(&mut self, seed: u64) -> Result<(), JudgeError> {
+        self.vm.set_seed(seed);
+        Ok(())
+    }
+
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
         let before = self.vm.counters();
         let verdict = self.judge(packet)?;
@@ -241,6 +246,10 @@ impl Engine for KernelEngine {
 
     fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError> {
         self.program.set_time(now_ns).map_err(failed)
+    }
+
+    fn set_seed(&mut self, seed: u64) -> Result<(), JudgeError> {
+        self.program.set_seed(seed).map_err(failed)
     }
 
     fn judge_traced(&mut self, packet: &[u8]) -> Result<Opinion, JudgeError> {
@@ -303,6 +312,11 @@ impl Engine for ReferenceEngine<'_> {
 
     fn set_time(&mut self, now_ns: u64) -> Result<(), JudgeError> {
         self.reference.set_time(now_ns);
+        Ok(())
+    }
+
+    fn set_seed(&mut self, seed: u64) -> Result<(), JudgeError> {
+        self.reference.set_seed(seed);
         Ok(())
     }
 

@@ -204,6 +204,9 @@ impl Engine for Fake {
     fn set_time(&mut self, _: u64) -> Result<(), JudgeError> {
         Ok(())
     }
+    fn set_seed(&mut self, _: u64) -> Result<(), JudgeError> {
+        Ok(())
+    }
     fn judge(&mut self, _: &[u8]) -> Result<Verdict, JudgeError> {
         self.judged += 1;
         if self.judged == self.fails_at { Err(JudgeError::Code(7)) } else { Ok(Verdict::Pass) }

@@ -28,8 +28,12 @@ pub use set::{
 /// ELF section that holds the manifest. libbpf, bpftool and aya skip sections they do not know.
 pub const SECTION: &str = ".l4c";
 
-/// Symbol of the array of one u64 that holds the time in an object made to be tested.
+/// Symbol of the array of u64 that holds, in an object made to be tested, the time, and then what chance goes on from:
+/// the state of a `SplitMix64` generator.
 pub const TEST_CLOCK: &str = "test_clock";
+
+/// Words of [`TEST_CLOCK`].
+pub const TEST_CLOCK_WORDS: u32 = 2;
 
 /// Format version written by this crate.
 pub const VERSION: u32 = 1;
@@ -128,6 +132,9 @@ pub struct Hook {
     /// them into the section [`Hook::interface_section`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
+    /// Where `nth` counts; none if no rule asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
     /// Limits that its rules ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
@@ -135,6 +142,21 @@ pub struct Hook {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<Set>,
 }
+
+/// The rows in which packets take places, one for each `nth` of a hook's rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Symbol of the array of [`ROW_BYTES`] a row.
+    pub map: String,
+    /// How many there are; at least 1.
+    pub count: u32,
+}
+
+/// Bytes of a row, a cache line of its own: a lock, and at [`ROW_STATE_OFF`] what is left over of the places that were
+/// picked, a u64.
+pub const ROW_BYTES: u32 = 64;
+/// Offset of a row's state.
+pub const ROW_STATE_OFF: u32 = 8;
 
 /// An interface that a rule names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

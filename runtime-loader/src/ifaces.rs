@@ -81,6 +81,7 @@ mod tests {
             counters: Vec::new(),
             samples: None,
             interfaces: names.iter().map(interface).collect(),
+            rows: None,
             limits: Vec::new(),
             sets: Vec::new(),
         }

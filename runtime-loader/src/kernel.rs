@@ -9,7 +9,7 @@ mod privilege;
 
 use crate::insn::{CALL, Insn};
 use crate::shown::{ethertype, shown};
-use crate::vm::helper;
+use crate::vm::{DEFAULT_SEED, helper};
 use crate::{Counter, KernelError, Object, RunError};
 use crate::{sets, sys};
 use l4c_manifest::{Hook, HookKind, Key, State, TEST_CLOCK};
@@ -39,6 +39,8 @@ pub struct Program {
     now_ns: u64,
     /// Where to find what sets hold at first, if there are any.
     elements: Option<Object>,
+    /// Where chance begins.
+    seed: u64,
 }
 
 impl Program {
@@ -69,8 +71,10 @@ impl Program {
         }
         let asks_cpu = object.functions().iter().any(|f| f.insns.iter().any(asks_cpu));
         let elements = if hook.sets.is_empty() { None } else { Some(object.clone()) };
-        let framed = Vec::new();
-        Ok(Self { loaded, hook, counters, framed, asks_cpu, now_ns: 0, elements })
+        let (framed, now_ns, seed) = (Vec::new(), 0, DEFAULT_SEED);
+        let program = Self { loaded, hook, counters, framed, asks_cpu, now_ns, seed, elements };
+        program.inject((1, seed)).map_err(|e| KernelError::new(e.to_string()))?;
+        Ok(program)
     }
 
     /// Judges a packet: the program's return code.
@@ -110,8 +114,23 @@ impl Program {
     /// [`RunError::Kernel`] when the time can't be written.
     pub fn set_time(&mut self, now_ns: u64) -> Result<(), RunError> {
         self.now_ns = now_ns;
+        self.inject((0, now_ns))
+    }
+
+    /// From now on chance begins at `seed`, and begins anew, if the object was made to be tested; the kernel's own
+    /// begins nowhere.
+    ///
+    /// # Errors
+    /// [`RunError::Kernel`] when the number can't be written.
+    pub fn set_seed(&mut self, seed: u64) -> Result<(), RunError> {
+        self.seed = seed;
+        self.inject((1, seed))
+    }
+
+    /// Writes a word of [`TEST_CLOCK`].
+    fn inject(&self, (index, word): (u32, u64)) -> Result<(), RunError> {
         let Some(map) = self.loaded.map(TEST_CLOCK) else { return Ok(()) };
-        sys::write_single(map, &now_ns.to_ne_bytes())
+        sys::write_value(map, index, &word.to_ne_bytes())
             .map_err(|e| kernel_error("BPF_MAP_UPDATE_ELEM", &e))
     }
 
@@ -160,15 +179,17 @@ impl Program {
     pub fn reset(&mut self) -> Result<(), RunError> {
         let reset = self.counters.reset(self.counter_map()?);
         reset.map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
-        for limit in &self.hook.limits {
-            let Some(map) = self.loaded.map(&limit.map) else { continue };
+        let limits = self.hook.limits.iter().map(|limit| &limit.map);
+        for name in limits.chain(self.hook.rows.as_ref().map(|rows| &rows.map)) {
+            let Some(map) = self.loaded.map(name) else { continue };
             sys::zero_values(map).map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
         }
         if let Some(object) = &self.elements {
             sets::reset(&self.loaded, object, &self.hook.sets)
                 .map_err(|e| kernel_error("BPF_MAP_UPDATE_BATCH", &e))?;
         }
-        self.set_time(0)
+        self.set_time(0)?;
+        self.set_seed(self.seed)
     }
 
     /// Does a set of the hook hold this? None if the hook uses no such set.

@@ -16,7 +16,8 @@ pub use ethtool::takes_tags_out;
 pub use link::{XdpMode, create_xdp_link, detach_link, find_xdp_link, link_info, update_link};
 pub use map::{
     ArrayShape, MapSpec, create_array, create_frozen_array, create_map, freeze, map_info,
-    read_array, read_values, set_element, write_single, write_values, zero_array, zero_values,
+    read_array, read_values, set_element, write_single, write_value, write_values, zero_array,
+    zero_values,
 };
 pub use perf::Ring;
 pub use pin::{get, pin};

@@ -23,6 +23,9 @@ use machine::{FRAME_BYTES, Function, MAX_FRAMES, Machine, MapArea};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+/// Where chance begins if nobody says.
+pub const DEFAULT_SEED: u64 = 1;
+
 /// Room for a context; `struct __sk_buff` has 192 bytes.
 const CTX_BYTES: usize = 256;
 
@@ -41,6 +44,8 @@ pub struct Vm {
     ifaces: Option<u64>,
     /// Where the time lies, in an object made to be tested.
     test_clock: Option<u64>,
+    /// Where chance begins.
+    seed: u64,
     /// Where the parameters of limits lie, and what they are.
     params: Option<(u64, Vec<u8>)>,
     /// By map: what the rules declare, and what filters hold.
@@ -94,8 +99,18 @@ impl Vm {
         let declared = declared(object, &hook);
         let maps = object.manifest().maps.iter().enumerate();
         let map_numbers = maps.map(|(n, map)| (map.name.clone(), n)).collect();
-        let mut vm =
-            Self { hook, machine, counters, ifaces, test_clock, params, declared, map_numbers };
+        let seed = DEFAULT_SEED;
+        let mut vm = Self {
+            hook,
+            machine,
+            counters,
+            ifaces,
+            test_clock,
+            seed,
+            params,
+            declared,
+            map_numbers,
+        };
         vm.arrive(None);
         vm.reset();
         Ok(vm)
@@ -113,6 +128,15 @@ impl Vm {
         self.machine.now_ns.set(now_ns);
         if let Some(at) = self.test_clock {
             self.machine.arena.write(at, &now_ns.to_ne_bytes());
+        }
+    }
+
+    /// From now on chance begins at `seed`, and begins anew; at [`DEFAULT_SEED`] at first.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.machine.chance.set(seed);
+        if let Some(at) = self.test_clock {
+            self.machine.arena.write(at + 8, &seed.to_ne_bytes());
         }
     }
 
@@ -178,6 +202,7 @@ impl Vm {
             }
         }
         self.set_time(0);
+        self.set_seed(self.seed);
     }
 
     /// Does a set of the hook hold this? None if the hook uses no such set.

@@ -285,3 +285,56 @@ fn a_full_table_does_what_the_rule_says() {
         }
     }
 }
+
+/// Exactly so many of all that came, whoever of the two CPUs brought them.
+#[test]
+fn nth_picks_exactly() {
+    if !may_run() {
+        return;
+    }
+    for (wanted, of) in [(3, 7), (1, 1000), (999, 1000), (1, 1)] {
+        let rules = format!("hook xdp h {{ ip and nth {wanted}/{of} -> drop }}");
+        let object = Object::parse(&object(&rules, Clock::Kernel)).unwrap();
+        let mut program = Program::load_live(&object, "h").unwrap();
+        let through = hammer(&mut program, 1, packets());
+        let dropped = count(&program, DROPPED);
+        let came = dropped + through.packets;
+        eprintln!("nth {wanted}/{of}: {dropped} of {came}, {} ms", through.took_ns / 1_000_000);
+        assert_eq!(dropped, came * wanted / of, "nth {wanted}/{of} of {came}");
+    }
+}
+
+/// The same test catches rows that are not locked.
+#[test]
+fn without_the_lock_nth_loses_places() {
+    if !may_run() {
+        return;
+    }
+    let elf = unlocked(object("hook xdp h { ip and nth 1/2 -> drop }", Clock::Kernel));
+    let caught = (0..20).any(|_| {
+        let mut program = Program::load_live(&Object::parse(&elf).unwrap(), "h").unwrap();
+        let through = hammer(&mut program, 1, packets());
+        let dropped = count(&program, DROPPED);
+        dropped != (dropped + through.packets) / 2
+    });
+    assert!(caught, "two CPUs without a lock were never caught");
+}
+
+/// Of many packets about as many as chance should pick: five deviations to either side.
+#[test]
+fn random_picks_its_share() {
+    if !may_run() {
+        return;
+    }
+    for (wanted, of) in [(1, 10), (1, 2), (999, 1000)] {
+        let rules = format!("hook xdp h {{ ip and random {wanted}/{of} -> drop }}");
+        let object = Object::parse(&object(&rules, Clock::Kernel)).unwrap();
+        let mut program = Program::load_live(&object, "h").unwrap();
+        let through = hammer(&mut program, 1, packets());
+        let dropped = count(&program, DROPPED) as f64;
+        let (came, share) = (dropped + through.packets as f64, f64::from(wanted) / f64::from(of));
+        let (mean, deviation) = (came * share, (came * share * (1.0 - share)).sqrt());
+        eprintln!("random {wanted}/{of}: {dropped} of {came}");
+        assert!((dropped - mean).abs() < 5.0 * deviation, "{dropped} of {came}");
+    }
+}

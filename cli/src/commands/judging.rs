@@ -39,6 +39,16 @@ pub fn refused(ui: &mut Ui, rules: &Rules, error: CompileError) -> Failure {
     }
 }
 
+/// Tells an engine where chance begins.
+///
+/// # Errors
+/// When it can't be told.
+pub fn seed(engine: &mut dyn Engine, seed: u64) -> Result<(), Failure> {
+    engine
+        .set_seed(seed)
+        .map_err(|error| Failure::refused(format!("engine {}: {error}", engine.name())))
+}
+
 /// Rules and, once an engine has needed it, the objects made of them.
 pub struct Bench<'r> {
     rules: &'r Rules,

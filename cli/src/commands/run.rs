@@ -1,6 +1,6 @@
 //! `l4c run FILE --pcap F…`
 
-use super::judging::Bench;
+use super::judging::{self, Bench};
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::files::NewFile;
@@ -38,6 +38,7 @@ pub fn run(args: &RunArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let rules = rules::read(ui, &Place::of(&args.rules), &args.rules.ways)?;
     let hook = rules::hook(&rules.policy, args.hook.as_deref())?;
     let mut engine = Bench::new(&rules).open(ui, args.engine, hook)?;
+    judging::seed(engine.as_mut(), args.seed)?;
     let shape = engine.shape().clone();
     let link = match shape.kind.start() {
         Start::Link => LinkType::ETHERNET,

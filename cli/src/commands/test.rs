@@ -1,7 +1,7 @@
 //! `l4c test FILE…`
 
 use super::explain::in_words;
-use super::judging::Bench;
+use super::judging::{self, Bench};
 use crate::args::TestArgs;
 use crate::exit::{Exit, Failure};
 use crate::hex;
@@ -83,6 +83,7 @@ fn one(
     for &kind in &args.engine {
         for test in rules.policy.tests.iter().filter(wanted) {
             let mut engine = bench.open(ui, kind, test.hook)?;
+            judging::seed(engine.as_mut(), args.seed)?;
             let outcome = run_test(&rules.policy, test, engine.as_mut());
             match &outcome.failure {
                 None => totals.passed += 1,

@@ -310,6 +310,12 @@ impl<'a> Writer<'a> {
                     Target::Symbol(Symbol::Table(table)) => {
                         (self.table(unit.program, table), elf::R_BPF_64_64)
                     }
+                    Target::Symbol(Symbol::Rows) => {
+                        let rows = hook.rows.as_ref().ok_or_else(|| {
+                            Error::Bug(format!("hook {} has no map for its rows", hook.name))
+                        })?;
+                        (self.maps[rows.map.as_str()], elf::R_BPF_64_64)
+                    }
                     Target::Symbol(Symbol::Limit(limit)) => {
                         (self.maps[&hook.limits[limit.index()].map], elf::R_BPF_64_64)
                     }

@@ -169,7 +169,8 @@ impl Names {
         let sets = tables.flat_map(|table| {
             [Some(&table.listed), table.filter.as_ref(), table.added.as_ref()].into_iter().flatten()
         });
-        let maps = samples.map(|samples| &samples.map).chain(limits).chain(sets);
+        let rows = programs.iter().filter_map(|p| p.hook.rows.as_ref().map(|rows| &rows.map));
+        let maps = samples.map(|samples| &samples.map).chain(limits).chain(sets).chain(rows);
         Self(taken.chain(maps).cloned().collect())
     }
 

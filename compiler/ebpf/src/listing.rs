@@ -53,6 +53,10 @@ fn write(out: &mut String, linked: &Linked<'_>, unit: &Unit) -> fmt::Result {
             Op::Address { dst, symbol: Symbol::Clock } => {
                 writeln!(out, "    {dst:?} = map {TEST_CLOCK} ll")?;
             }
+            Op::Address { dst, symbol: Symbol::Rows } => {
+                let map = hook.rows.as_ref().map_or("?", |rows| rows.map.as_str());
+                writeln!(out, "    {dst:?} = map {map} ll")?;
+            }
             Op::Address { dst, symbol: Symbol::Limit(limit) } => {
                 writeln!(out, "    {dst:?} = map {} ll", hook.limits[limit.index()].map)?;
             }

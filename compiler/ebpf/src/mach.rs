@@ -110,6 +110,8 @@ pub enum Symbol {
     Ifaces,
     /// The map that holds the time in a program that is tested.
     Clock,
+    /// The rows of `nth`.
+    Rows,
     /// The table of a limit.
     Limit(Limit),
     /// What the loader tells of a limit.

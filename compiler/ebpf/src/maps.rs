@@ -4,8 +4,8 @@ use crate::asm::Target;
 use crate::link::Linked;
 use crate::mach::Symbol;
 use l4c_manifest::{
-    COUNTER_BYTES, FILTER_PLACES, Limit, Manifest, Map, MapKind, Set, SetTable, Storage,
-    TEST_CLOCK, VERSION,
+    COUNTER_BYTES, FILTER_PLACES, HookKind, Limit, Manifest, Map, MapKind, ROW_BYTES, Set,
+    SetTable, Storage, TEST_CLOCK, TEST_CLOCK_WORDS, VERSION,
 };
 
 /// Elements are allocated as they come: a set that is declared large costs little as long as it is not.
@@ -33,9 +33,17 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
     let clock = Target::Symbol(Symbol::Clock);
     let mut relocs = linked.units.iter().flat_map(|unit| &unit.bytes.relocs);
     let injected = relocs.any(|&(_, target)| target == clock);
-    let clock = injected.then(|| plain(TEST_CLOCK.to_owned(), MapKind::Array, 4, 8, 1));
+    let clock =
+        injected.then(|| plain(TEST_CLOCK.to_owned(), MapKind::Array, 4, 8, TEST_CLOCK_WORDS));
     let limits = programs.iter().flat_map(|program| &program.hook.limits).map(limit);
-    let mut maps: Vec<Map> = counters.chain(samples).chain(clock).chain(limits).collect();
+    let rows = programs.iter().filter_map(|program| {
+        let rows = program.hook.rows.as_ref()?;
+        let map = plain(rows.map.clone(), MapKind::Array, 4, ROW_BYTES, rows.count);
+        let locked = program.hook.kind == HookKind::Xdp;
+        Some(Map { flags: BPF_F_MMAPABLE, keeps: true, locked, ..map })
+    });
+    let mut maps: Vec<Map> =
+        counters.chain(samples).chain(clock).chain(limits).chain(rows).collect();
     for set in programs.iter().flat_map(|program| &program.hook.sets) {
         for map in set.tables.iter().flat_map(|table| set_maps(set, table)) {
             // Hooks share the sets of their policy.

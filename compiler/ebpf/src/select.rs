@@ -12,6 +12,7 @@ mod guard;
 mod layout;
 mod map;
 mod member;
+mod nth;
 mod range;
 mod sample;
 mod spend;
@@ -289,6 +290,10 @@ impl Select<'_> {
             (InstData::SetState(set), Some(v)) => {
                 let dst = self.home(v);
                 self.set_state(dst, *set);
+            }
+            (&InstData::Nth { slot, wanted, of }, Some(v)) => {
+                let dst = self.home(v);
+                self.nth(dst, slot, (wanted, of));
             }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];

@@ -29,6 +29,8 @@ pub struct Module {
     pub maps: PrimaryMap<Map, MapData>,
     /// Number of sets that have a word of state.
     pub set_states: u32,
+    /// Number of rows that `nth` takes places in.
+    pub rows: u32,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -67,13 +69,14 @@ impl MapData {
     }
 }
 
-/// Where a program takes the time from.
+/// Where a program takes the time from, and chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
     /// The kernel's clocks.
     #[default]
     Kernel,
-    /// Whoever tests the program says how late it is: nanoseconds and ticks are both what a map holds.
+    /// Whoever tests the program says how late it is, and where chance begins: nanoseconds and ticks are both what a
+    /// map holds, and random numbers follow from another number there.
     Injected,
 }
 
@@ -367,6 +370,11 @@ impl<'f> Builder<'f> {
     /// The word of a set's state.
     pub fn set_state(&mut self, set: u32) -> Value {
         self.value(InstData::SetState(set))
+    }
+
+    /// Takes the next place in a row; see [`InstData::Nth`].
+    pub fn nth(&mut self, slot: u32, wanted: u32, of: u32) -> Value {
+        self.value(InstData::Nth { slot, wanted, of })
     }
 
     /// Calls a function.

@@ -123,6 +123,9 @@ pub enum InstData {
     Erase { map: Map, key: Vec<Value> },
     /// The word that the loader wrote for a set of the module, by number.
     SetState(u32),
+    /// Takes the next place in row `slot`, one of the module's: 1 for `wanted` places of every `of`, spread evenly,
+    /// else 0. 1 ≤ `wanted` ≤ `of`. Has an effect.
+    Nth { slot: u32, wanted: u32, of: u32 },
     /// Calls a function with the packet and these numbers. Has the callee's effects; nothing is read of the
     /// packet behind a call of one that moves it.
     Call { func: Func, args: Vec<Value> },
@@ -277,6 +280,7 @@ impl InstData {
             | Self::Env(_)
             | Self::Random
             | Self::SetState(_)
+            | Self::Nth { .. }
             | Self::IfaceSlot(_) => {}
             Self::Find { key, .. } | Self::Erase { key, .. } => key.iter().copied().for_each(f),
             Self::Put { key, word, .. } => key.iter().chain([word]).copied().for_each(f),
@@ -304,6 +308,7 @@ impl InstData {
             | Self::Env(_)
             | Self::Random
             | Self::SetState(_)
+            | Self::Nth { .. }
             | Self::IfaceSlot(_) => {}
             Self::Find { key, .. } | Self::Erase { key, .. } => {
                 key.iter_mut().for_each(|v| *v = f(*v));
@@ -348,6 +353,7 @@ impl InstData {
             | Self::Random
             | Self::Sample { .. }
             | Self::Spend { .. }
+            | Self::Nth { .. }
             | Self::Call { .. }
             | Self::Redirect { .. }
             | Self::Reject { .. } => true,
@@ -381,6 +387,7 @@ impl InstData {
             | Self::Put { .. }
             | Self::Erase { .. }
             | Self::SetState(_)
+            | Self::Nth { .. }
             | Self::Call { .. }
             | Self::IfaceSlot(_)
             | Self::Redirect { .. } => false,

@@ -93,6 +93,7 @@ pub fn run_func(
         chance: SEED,
         buckets: HashMap::new(),
         held: HashMap::new(),
+        rows: HashMap::new(),
     };
     machine.call(func, args)
 }
@@ -108,6 +109,8 @@ struct Machine<'a> {
     buckets: HashMap<(Limit, Vec<u64>), u64>,
     /// What maps hold: nothing at first.
     held: HashMap<(Map, Vec<u64>), u64>,
+    /// Places taken in each row.
+    rows: HashMap<u32, u64>,
 }
 
 /// The values of one call. A pointer is the packet offset it points at.
@@ -266,6 +269,12 @@ impl Machine<'_> {
             // Whoever loads a program says which elements count: here all do.
             InstData::SetState(_) => u64::MAX,
             InstData::Find { .. } => 0,
+            InstData::Nth { slot, wanted, of } => {
+                let [wanted, of] = [*wanted, *of].map(u64::from);
+                let taken = self.rows.entry(*slot).or_insert(0);
+                *taken += 1;
+                u64::from(*taken * wanted / of > (*taken - 1) * wanted / of)
+            }
             // Nobody listens.
             InstData::Sample { .. } => 0,
             InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,

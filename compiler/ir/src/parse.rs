@@ -186,6 +186,10 @@ impl<'a> Parser<'a> {
                     self.next();
                     self.module.ifaces = self.number()?;
                 }
+                Tok::Word("rows") => {
+                    self.next();
+                    self.module.rows = self.number()?;
+                }
                 Tok::Word("entry") => {
                     self.next();
                     entry = Some((self.word("a function's name")?, line));
@@ -206,7 +210,7 @@ impl<'a> Parser<'a> {
                 Tok::Word(word) if word.starts_with("line") => self.source_line()?,
                 Tok::Word(_) | Tok::Text(_) | Tok::Sign(_) | Tok::Arrow => {
                     return self.wanted(
-                        "`table`, `limit`, `map`, `lineN`, `counters`, `ifaces`, `set_states`, `entry` or \
+                        "`table`, `limit`, `map`, `lineN`, `counters`, `ifaces`, `rows`, `set_states`, `entry` or \
                          `function`",
                     );
                 }

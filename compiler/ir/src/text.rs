@@ -164,6 +164,7 @@ impl<'a> FuncText<'a> {
                 format!("erase {}, ({})", self.map(*map), self.names.list(key))
             }
             InstData::SetState(set) => format!("set_state {set}"),
+            InstData::Nth { slot, wanted, of } => format!("nth {slot}, {wanted}, {of}"),
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))
             }
@@ -280,6 +281,9 @@ impl Display for Module {
         }
         if self.set_states > 0 {
             writeln!(f, "set_states {}", self.set_states)?;
+        }
+        if self.rows > 0 {
+            writeln!(f, "rows {}", self.rows)?;
         }
         if let Some(entry) = self.entry.expand() {
             match self.funcs.get(entry) {

@@ -216,10 +216,7 @@ impl<'a> Checker<'a> {
             ExprKind::Text { lhs, op, rhs, within } => {
                 self.text((lhs, op), (rhs, within.as_ref()), span, params)
             }
-            ExprKind::Chance { nth, .. } => {
-                let word = if *nth { "`nth`" } else { "`random`" };
-                self.diags.none(unsupported::at(span, word))
-            }
+            ExprKind::Chance { nth, ratio } => self.chance_test(*nth, ratio, span, params),
             ExprKind::Whole { kind, layer: None, text } if kind.node == "p0f" => {
                 self.p0f(text, span)
             }
@@ -346,8 +343,12 @@ fn negated(pred: Pred) -> Pred {
     match pred {
         Pred::Const(value) => Pred::Const(!value),
         Pred::Not(inner) => *inner,
-        Pred::Atom(_) | Pred::Limit(_) | Pred::Tuple(_) | Pred::And(_) | Pred::Or(_) => {
-            Pred::Not(Box::new(pred))
-        }
+        Pred::Atom(_)
+        | Pred::Limit(_)
+        | Pred::Tuple(_)
+        | Pred::Random(_)
+        | Pred::Nth(_)
+        | Pred::And(_)
+        | Pred::Or(_) => Pred::Not(Box::new(pred)),
     }
 }

@@ -125,7 +125,7 @@ fn unreached(rules: &[Rule]) -> Option<(Span, usize, Span)> {
 /// The sets whose elements make a predicate true.
 fn asked_sets(pred: &Pred, positive: bool, out: &mut Vec<SetId>) {
     match pred {
-        Pred::Const(_) | Pred::Limit(_) | Pred::Tuple(_) => {}
+        Pred::Const(_) | Pred::Limit(_) | Pred::Tuple(_) | Pred::Random(_) | Pred::Nth(_) => {}
         Pred::Not(inner) => asked_sets(inner, !positive, out),
         Pred::And(list) | Pred::Or(list) => {
             list.iter().for_each(|p| asked_sets(p, positive, out));

@@ -1,10 +1,11 @@
-//! `sample N/M [snap BYTES]`
+//! Shares of packets: `random N/M`, `nth N/M`, and `sample [nth] N/M [snap BYTES]`.
 
-use super::value::Val;
-use super::{Checker, errors, unsupported};
+use super::value::{Params, Val};
+use super::{Checker, errors};
 use crate::chance::Chance;
-use crate::hir::Effect;
-use l4c_grammar::{Action, S, Value};
+use crate::hir::{Effect, NthId, NthTest, Policy, Pred, Rule, Share};
+use cranelift_entity::EntityRef;
+use l4c_grammar::{Action, Name, S, Span, Value, spanned};
 
 /// The most that `snap` takes: longer than any packet that a hook is shown whole.
 const MAX_SNAP_BYTES: u64 = 65_535;
@@ -12,23 +13,24 @@ const MAX_SNAP_BYTES: u64 = 65_535;
 impl Checker<'_> {
     /// What a `sample` asks for.
     pub(super) fn sample(&mut self, action: &Action) -> Option<Effect> {
-        let (share, rest) = match action.args.as_slice() {
+        let (nth, args) = match action.args.as_slice() {
+            [nth, args @ ..] if is_word(nth, "nth") => (true, args),
+            args => (false, args),
+        };
+        let verb = if nth { "sample nth" } else { "sample" };
+        let (share, rest) = match args {
             [] => return self.diags.none(errors::no_share(action.verb.span)),
-            [nth, ..] if is_word(nth, "nth") => {
-                let diag = unsupported::at(nth.span, "`sample nth`");
-                return self.diags.none(diag.help("`sample N/M` picks each packet by chance"));
-            }
             [snap, ..] if is_word(snap, "snap") => {
                 return self.diags.none(errors::no_share(action.verb.span));
             }
             [part, slash, whole, ..] if is_word(slash, "/") => {
                 let word = |value: &S<Value>| self.sources.text(value.span).to_owned();
                 let instead = format!("{}/{}", word(part), word(whole));
-                return self.diags.none(errors::share_form(slash.span, &instead));
+                return self.diags.none(errors::share_form(slash.span, verb, &instead));
             }
             [share, rest @ ..] => (share, rest),
         };
-        let chance = self.chance(share);
+        let chance = self.chance(share, verb, &[]);
         let snap_bytes = match rest {
             [] => None,
             [snap, bytes] if is_word(snap, "snap") => Some(self.snap_bytes(bytes)?),
@@ -40,27 +42,42 @@ impl Checker<'_> {
             }
             [more, ..] => return self.diags.none(errors::sample_words(more.span)),
         };
-        Some(Effect::Sample { chance: chance?, snap_bytes })
+        let share = if nth { Share::Nth(new_nth(chance?)) } else { Share::Random(chance?) };
+        Some(Effect::Sample { share, snap_bytes })
+    }
+
+    /// `random N/M`, `nth N/M`
+    pub(super) fn chance_test(
+        &mut self,
+        nth: bool,
+        ratio: &Name,
+        span: Span,
+        params: Params<'_>,
+    ) -> Option<Pred> {
+        self.spend(1, 0, span)?;
+        let share = spanned(Value::Word(ratio.node.clone()), ratio.span);
+        let chance = self.chance(&share, if nth { "nth" } else { "random" }, params)?;
+        Some(if nth { Pred::Nth(new_nth(chance)) } else { Pred::Random(chance) })
     }
 
     /// `N/M`, or a constant that is one.
-    fn chance(&mut self, share: &S<Value>) -> Option<Chance> {
+    fn chance(&mut self, share: &S<Value>, verb: &str, params: Params<'_>) -> Option<Chance> {
         if let Value::Word(word) = &share.node
             && let Some(instead) = intended(word)
         {
-            return self.diags.none(errors::share_form(share.span, &instead));
+            return self.diags.none(errors::share_form(share.span, verb, &instead));
         }
-        let val = self.values.value(share, &[], &mut self.diags);
+        let val = self.values.value(share, params, &mut self.diags);
         match val.node {
             Val::Ratio { part, whole } => {
                 let fits = |n: u64| u32::try_from(n).ok();
                 match fits(part).zip(fits(whole)).and_then(|(n, m)| Chance::new(n, m)) {
                     Some(chance) => Some(chance),
-                    None => self.diags.none(errors::share(share.span, part, whole)),
+                    None => self.diags.none(errors::share(share.span, verb, (part, whole))),
                 }
             }
             Val::Error => None,
-            other => self.diags.none(errors::no_ratio(share.span, other.words())),
+            other => self.diags.none(errors::no_ratio(share.span, verb, other.words())),
         }
     }
 
@@ -77,6 +94,43 @@ impl Checker<'_> {
                 let why = format!("behind `snap` stands a number of bytes, not {}", other.words());
                 self.diags.none(errors::snap(bytes.span, &why))
             }
+        }
+    }
+}
+
+/// One that has no number yet: see [`number_nths`].
+fn new_nth(share: Chance) -> NthTest {
+    NthTest { id: NthId::new(0), share }
+}
+
+/// Tells every `nth` of the policy from all others. Rules that use a `match` have each a copy of it.
+pub(super) fn number_nths(policy: &mut Policy) {
+    let mut next = 0;
+    let chains = policy.chains.values_mut().flat_map(|chain| &mut chain.rules);
+    let hooks = policy.hooks.values_mut();
+    let hooks = hooks.flat_map(|hook| hook.rules.iter_mut().chain([&mut hook.default]));
+    for rule in chains.chain(hooks) {
+        for_each_nth(rule, &mut |test| {
+            test.id = NthId::new(next);
+            next += 1;
+        });
+    }
+}
+
+fn for_each_nth(rule: &mut Rule, f: &mut impl FnMut(&mut NthTest)) {
+    // Not deeper than what brackets and matches are allowed.
+    fn walk(pred: &mut Pred, f: &mut impl FnMut(&mut NthTest)) {
+        match pred {
+            Pred::Nth(test) => f(test),
+            Pred::Not(inner) => walk(inner, f),
+            Pred::And(list) | Pred::Or(list) => list.iter_mut().for_each(|inner| walk(inner, f)),
+            Pred::Const(_) | Pred::Atom(_) | Pred::Limit(_) | Pred::Tuple(_) | Pred::Random(_) => {}
+        }
+    }
+    walk(&mut rule.pred, f);
+    for effect in &mut rule.effects {
+        if let Effect::Sample { share: Share::Nth(test), .. } = effect {
+            f(test);
         }
     }
 }

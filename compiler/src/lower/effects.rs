@@ -1,9 +1,12 @@
 //! What a matched rule does besides steering.
 
 use super::{FuncBuilder, Names};
-use crate::hir::{Effect, Rule};
+use crate::hir::{Effect, Rule, Share};
 use l4c_ir::{Builder, Cond, Function, Value};
 use l4c_manifest::MAX_SAMPLE_BYTES;
+
+/// A threshold that every number is below: chance is not asked.
+const ALWAYS: u64 = 1 << 32;
 
 impl FuncBuilder<'_, '_> {
     /// Does the effects of a rule, whose counter is `slot`, in their order.
@@ -30,12 +33,27 @@ pub(super) fn plain_effect(
             let slot = b.iconst(names.counters[counter]);
             b.count(slot, pkt_len);
         }
-        Effect::Sample { chance, snap_bytes } => {
+        Effect::Sample { share, snap_bytes } => {
             // A hook that samples has the function.
             let Some(sampler) = names.sampler else { return };
             let snap_bytes = u64::from(snap_bytes.unwrap_or(u32::MAX).min(MAX_SAMPLE_BYTES));
-            let numbers = [slot, chance.threshold(), snap_bytes].map(|n| b.iconst(n));
-            b.call(sampler, numbers.into_iter().chain([pkt_len]).collect());
+            let sample = |b: &mut Builder<'_>, threshold: u64| {
+                let numbers = [slot, threshold, snap_bytes].map(|n| b.iconst(n));
+                b.call(sampler, numbers.into_iter().chain([pkt_len]).collect());
+            };
+            match share {
+                Share::Random(chance) => sample(b, chance.threshold()),
+                Share::Nth(test) => {
+                    let (wanted, of) = test.share.parts();
+                    let picked = b.nth(names.rows[&test.id], wanted, of);
+                    let [taken, next] = [(); 2].map(|()| b.new_block());
+                    b.br_imm(Cond::Ne, picked, 0, taken, next);
+                    b.switch_to(taken);
+                    sample(b, ALWAYS);
+                    b.jump(next, Vec::new());
+                    b.switch_to(next);
+                }
+            }
         }
         // Done before, where the headers are known.
         Effect::Change(_) => {}
@@ -50,9 +68,11 @@ pub(super) fn sampler(hook: &str) -> Function {
     let mut func = Function::new(format!("{hook}_sample"));
     let mut b = Builder::new(&mut func, 4);
     let [slot, threshold, snap_bytes, pkt_len] = [0, 1, 2, 3].map(|i| b.func.params()[i]);
-    let [wanted, whole, cut, out] = [(); 4].map(|()| b.new_block());
+    let [perhaps, wanted, whole, cut, out] = [(); 5].map(|()| b.new_block());
     let take = b.new_block();
     let kept_bytes = b.func.add_param(take);
+    b.br_imm(Cond::Ge, threshold, ALWAYS, wanted, perhaps);
+    b.switch_to(perhaps);
     let chance = b.random();
     b.br(Cond::Lt, chance, threshold, wanted, out);
     b.switch_to(wanted);

@@ -37,10 +37,10 @@ fn flat<'p>(list: &'p [Pred], out: &mut Vec<&'p Pred>) {
             | Pred::Atom(_)
             | Pred::Limit(_)
             | Pred::Tuple(_)
+            | Pred::Random(_)
+            | Pred::Nth(_)
             | Pred::Not(_)
-            | Pred::Or(_) => {
-                out.push(pred);
-            }
+            | Pred::Or(_) => out.push(pred),
         }
     }
 }

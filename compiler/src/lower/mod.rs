@@ -46,11 +46,11 @@ mod value;
 mod walk;
 
 use crate::hir::{
-    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, Pattern, Policy, SetId, Steer,
+    ChainId, CounterId, Glob, Hook, HookId, IfaceId, LimitId, NthId, Pattern, Policy, SetId, Steer,
 };
 use crate::plan::Plan;
 use crate::report;
-use crate::{limits, sets as hook_sets};
+use crate::{limits, rows, sets as hook_sets};
 use cranelift_entity::PrimaryMap;
 use l4c_grammar::Span;
 use l4c_ir::{
@@ -92,6 +92,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
     let slots = ifaces.iter().zip(1u32..).map(|((iface, _), slot)| (*iface, slot)).collect();
     let counted = report.len() + counters.len();
     let counted = u32::try_from(counted).expect("at most a million rules");
+    let rows = rows::of_hook(policy, hook);
     let mut limits = PrimaryMap::new();
     let mut named_limits = HashMap::new();
     for limit in limits::of_hook(policy, hook, counted) {
@@ -125,6 +126,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
             ifaces: slots,
             limits: named_limits,
             sets: named_sets,
+            rows: rows.iter().zip(0..).map(|(test, slot)| (test.id, slot)).collect(),
             shadow,
         },
     };
@@ -143,6 +145,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
         limits,
         maps,
         set_states,
+        rows: u32::try_from(rows.len()).expect("a source has a few millions"),
         clock: Clock::Kernel,
     }
 }
@@ -227,6 +230,8 @@ struct Names {
     limits: HashMap<LimitId, NamedLimit>,
     /// Sets that are kept in maps.
     sets: HashMap<SetId, NamedSet>,
+    /// Rows in which `nth`s take places.
+    rows: HashMap<NthId, u32>,
     /// No verdict is given: nothing is done that only a verdict makes good.
     shadow: bool,
 }

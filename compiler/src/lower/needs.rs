@@ -53,7 +53,7 @@ impl Needs {
 
     fn add_pred(&mut self, policy: &Policy, pred: &Pred, inside: bool) {
         match pred {
-            Pred::Const(_) => {}
+            Pred::Const(_) | Pred::Random(_) | Pred::Nth(_) => {}
             Pred::Atom(atom) if inside => {
                 if let Operand::Field { field, inner: true, .. } = atom.operand {
                     self.add_field(field);

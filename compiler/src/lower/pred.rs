@@ -6,6 +6,7 @@ use super::lens::{DNS, END_SHIFT, OFF_MASK};
 use super::member::halves;
 use super::parse::ETH_BYTES;
 use super::value::{Bits, Extract};
+use crate::chance::Chance;
 use crate::fields::{Arrival, At, Base, DNS_HEADER_BYTES, Field, Form, Info, Place, Ty, When};
 use crate::hir::{Atom, AtomTest, Operand, Pred, SetId};
 use crate::ranges::Ranges;
@@ -37,7 +38,21 @@ impl FuncBuilder<'_, '_> {
             Pred::Atom(atom) => self.atom(atom, yes, no),
             Pred::Limit(test) => self.limit(test, yes, no),
             Pred::Tuple(test) => self.tuple(test, yes, no),
+            Pred::Random(chance) => self.random(*chance, yes, no),
+            Pred::Nth(test) => {
+                let (wanted, of) = test.share.parts();
+                let picked = self.b.nth(self.names.rows[&test.id], wanted, of);
+                self.b.br_imm(Cond::Ne, picked, 0, yes, no);
+            }
         }
+    }
+
+    fn random(&mut self, chance: Chance, yes: Block, no: Block) {
+        if chance.is_all() {
+            return self.b.jump(yes, Vec::new());
+        }
+        let number = self.b.random();
+        self.b.br_imm(Cond::Lt, number, chance.threshold(), yes, no);
     }
 
     fn atom(&mut self, atom: &Atom, yes: Block, no: Block) {

@@ -4,6 +4,7 @@ use super::buckets::Buckets;
 use super::dissect::Dissected;
 use super::dns;
 use super::elements::Sets;
+use super::picks::Picks;
 use super::trace::{Read, Value, field_value, name_value, slice_value};
 use crate::fields::{Arrival, At, Field, Place, Ty};
 use crate::hir::{
@@ -29,6 +30,8 @@ pub(super) struct Question<'q, 'p> {
     pub buckets: &'q mut Buckets,
     /// The elements of sets that change.
     pub sets: &'q mut Sets,
+    /// Who is picked.
+    pub picks: &'q mut Picks,
     /// What was read so far, if somebody wants to know.
     pub reads: Option<Vec<Read>>,
 }
@@ -41,10 +44,26 @@ impl Question<'_, '_> {
             Pred::Atom(atom) => self.atom(atom),
             Pred::Limit(test) => self.limit(test),
             Pred::Tuple(test) => self.tuple(test),
+            Pred::Random(chance) => {
+                let picked = self.picks.random(*chance);
+                self.picked(format!("random {chance}"), picked)
+            }
+            Pred::Nth(test) => {
+                let picked = self.picks.nth(test);
+                self.picked(format!("nth {}", test.share), picked)
+            }
             Pred::Not(inner) => !self.holds(inner),
             Pred::And(parts) => parts.iter().all(|part| self.holds(part)),
             Pred::Or(parts) => parts.iter().any(|part| self.holds(part)),
         }
+    }
+
+    fn picked(&mut self, field: String, picked: bool) -> bool {
+        if let Some(reads) = &mut self.reads {
+            let text = if picked { "picked" } else { "not picked" };
+            reads.push(Read { field, value: Some(Value::Text(text.to_owned())) });
+        }
+        picked
     }
 
     fn atom(&mut self, atom: &Atom) -> bool {

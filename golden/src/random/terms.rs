@@ -73,6 +73,11 @@ impl Source<'_> {
                 let word = pick(self.rng, &["over", "under"]);
                 format!("{word}(rate{})", self.rng.random_range(0..LIMITS))
             }
+            32..34 => {
+                let word = pick(self.rng, &["random", "nth"]);
+                let of = pick(self.rng, &[1, 2, 3, 7, 100, u32::MAX]);
+                format!("{word} {}/{of}", self.rng.random_range(1..=of))
+            }
             _ => {
                 let inner = self.chance(8);
                 let field = loop {

@@ -117,6 +117,7 @@ mod tests {
             counters: counters.iter().map(|&name| name.to_owned()).collect(),
             samples: None,
             interfaces: Vec::new(),
+            rows: None,
             limits: Vec::new(),
             sets: Vec::new(),
         }

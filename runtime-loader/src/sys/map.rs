@@ -338,14 +338,29 @@ pub fn create_frozen_array(spec: &MapSpec<'_>, content: &[u8]) -> io::Result<Own
 
 /// Writes the one value of an array of one value.
 pub fn write_single(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
+    if map_info(map)?.max_entries != 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is more than one value"));
+    }
+    write_value(map, 0, value)
+}
+
+/// Writes a value of an array.
+pub fn write_value(map: BorrowedFd<'_>, index: u32, value: &[u8]) -> io::Result<()> {
     let info = map_info(map)?;
     if info.kind != BPF_MAP_TYPE_ARRAY
-        || info.max_entries != 1
+        || index >= info.max_entries
         || info.key_bytes != 4
         || info.value_bytes as usize != value.len()
     {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the value is of another size"));
     }
-    // SAFETY: the map has a value of that size; no per-CPU map is asked for.
-    unsafe { element(Way::Write.one(), map, 0, value.as_ptr() as u64, value.len()) }
+    let mut attr = ElementAttr {
+        map_fd: map.as_raw_fd() as u32,
+        padding: 0,
+        key: (&raw const index) as u64,
+        value: value.as_ptr() as u64,
+        flags: 0,
+    };
+    // SAFETY: the kernel reads 4 bytes of key and, as asked just above, all of the value; no per-CPU map is asked for.
+    unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
 }

@@ -58,6 +58,7 @@ impl Builder {
             counters: Vec::new(),
             samples: None,
             interfaces: Vec::new(),
+            rows: None,
             limits: Vec::new(),
             sets: Vec::new(),
         };

@@ -35,9 +35,6 @@ pub const CALL_FUNCTION: i32 = 0x4001_0000;
 /// added.
 pub const MAP_HANDLE: u64 = 0x7fff_0000;
 
-/// Where chance begins: a program sees the same random numbers in each of its lives.
-const SEED: u64 = 1;
-
 /// `-EFAULT` as helpers return it.
 const EFAULT: u64 = (-(libc::EFAULT as i64)) as u64;
 /// `-ENOENT` as helpers return it.
@@ -144,7 +141,7 @@ pub struct Machine {
     frames: [Cell<Frame>; MAX_FRAMES],
     depth: Cell<usize>,
     /// What the next random number is made of.
-    chance: Cell<u64>,
+    pub chance: Cell<u64>,
     /// How late it is, in nanoseconds; a tick takes one.
     pub now_ns: Cell<u64>,
     failure: RefCell<Option<RunError>>,
@@ -190,7 +187,7 @@ impl Machine {
             shown_bytes: Cell::new(0),
             frames: Default::default(),
             depth: Cell::new(0),
-            chance: Cell::new(SEED),
+            chance: Cell::new(0),
             now_ns: Cell::new(0),
             failure: RefCell::new(None),
         }

@@ -45,17 +45,54 @@ impl Select<'_> {
                 self.emit(Op::Call { callee, args, ret: Some(dst) });
             }
             Clock::Injected => {
-                let (key_off, out) = (self.key_slot(), self.label());
-                let src = Src::Imm(0);
-                self.emit(Op::Store { width: Width::B4, base: Reg::FP, off: key_off, src });
-                let args = vec![Arg::Symbol(Symbol::Clock), Arg::Frame(key_off)];
-                let entry = self.emit_call(Callee::Helper(Helper::MapLookup), args);
+                let out = self.label();
+                let entry = self.injected(0);
                 self.emit(Op::mov(dst, Src::Imm(0)));
                 self.emit_branch(Test::Eq, entry, Src::Imm(0), out);
                 self.emit(Op::Load { width: Width::B8, dst, base: entry, off: 0 });
                 self.emit(Op::Label(out));
             }
         }
+    }
+
+    /// The address of a word that whoever tests the program writes; 0 if there is none.
+    fn injected(&mut self, word: i32) -> Reg {
+        let (key_off, src) = (self.key_slot(), Src::Imm(word));
+        self.emit(Op::Store { width: Width::B4, base: Reg::FP, off: key_off, src });
+        let args = vec![Arg::Symbol(Symbol::Clock), Arg::Frame(key_off)];
+        self.emit_call(Callee::Helper(Helper::MapLookup), args)
+    }
+
+    /// `dst` = a number of 32 bits: by chance, or where a program is tested the next that follows from what is in its
+    /// map (`SplitMix64`; Steele, Lea, Flood 2014; the upper half of it).
+    pub(super) fn random(&mut self, dst: Reg) {
+        if self.module.clock == Clock::Kernel {
+            let callee = Callee::Helper(Helper::GetPrandomU32);
+            return self.emit(Op::Call { callee, args: Vec::new(), ret: Some(dst) });
+        }
+        let out = self.label();
+        let entry = self.injected(1);
+        self.emit(Op::mov(dst, Src::Imm(0)));
+        self.emit_branch(Test::Eq, entry, Src::Imm(0), out);
+        let factor = self.fresh();
+        self.emit(Op::Load { width: Width::B8, dst, base: entry, off: 0 });
+        self.emit(Op::Const { dst: factor, value: 0x9e37_79b9_7f4a_7c15 });
+        self.emit_alu(Alu::Add, dst, Src::Reg(factor));
+        self.emit(Op::Store { width: Width::B8, base: entry, off: 0, src: Src::Reg(dst) });
+        for (shift, then) in
+            [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb), (31, 1 /* no more */)]
+        {
+            let upper = self.fresh();
+            self.emit(Op::mov(upper, Src::Reg(dst)));
+            self.emit_alu(Alu::Rsh, upper, Src::Imm(shift));
+            self.emit_alu(Alu::Xor, dst, Src::Reg(upper));
+            if then != 1 {
+                self.emit(Op::Const { dst: factor, value: then });
+                self.emit_alu(Alu::Mul, dst, Src::Reg(factor));
+            }
+        }
+        self.emit_alu(Alu::Rsh, dst, Src::Imm(32));
+        self.emit(Op::Label(out));
     }
 
     /// `dst` = the number in a slot of the table of interfaces.

@@ -27,7 +27,7 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         }
         InstData::Binary { op, args: [a, b] } => binary(*op, max[*a], max[*b]),
         InstData::Load { width, .. } => width.mask(),
-        InstData::Member { .. } => 1,
+        InstData::Member { .. } | InstData::Nth { .. } => 1,
         InstData::Swap { .. }
         | InstData::Env(_)
         | InstData::Count { .. }

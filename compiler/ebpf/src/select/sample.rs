@@ -1,4 +1,4 @@
-//! Chance, and packets handed to whoever listens.
+//! Packets handed to whoever listens.
 
 use super::Select;
 use crate::mach::{Alu, Arg, Callee, Helper, Op, Reg, Src, Symbol};
@@ -19,12 +19,6 @@ const FLAGS_CURRENT_CPU: u64 = 0xffff_ffff;
 const HEAD_FRAME_BYTES: u32 = SampleHead::BYTES.next_multiple_of(8) as u32;
 
 impl Select<'_> {
-    /// `dst` = a number of 32 bits.
-    pub(super) fn random(&mut self, dst: Reg) {
-        let callee = Callee::Helper(Helper::GetPrandomU32);
-        self.emit(Op::Call { callee, args: Vec::new(), ret: Some(dst) });
-    }
-
     /// Writes the head into the frame and has the kernel copy it and the packet behind it into this CPU's ring.
     /// What it answers (nobody listens, the ring is full) is nothing to a rule.
     pub(super) fn sample(&mut self, slot: Value, packet_bytes: Value, kept_bytes: Value) {

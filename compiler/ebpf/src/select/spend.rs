@@ -217,7 +217,7 @@ impl Select<'_> {
         self.emit_call_none(Helper::SpinUnlock, b.set);
     }
 
-    fn emit_call_none(&mut self, helper: Helper, set: Reg) {
+    pub(super) fn emit_call_none(&mut self, helper: Helper, set: Reg) {
         let args = vec![Arg::Src(Src::Reg(set))];
         self.emit(Op::Call { callee: Callee::Helper(helper), args, ret: None });
     }

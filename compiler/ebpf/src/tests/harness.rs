@@ -2,7 +2,7 @@
 
 use crate::{Error, Limit, Object, Program, assembly, object};
 use l4c_ir::{InstData, Module, Verified, interp, parse, verify};
-use l4c_manifest::{Hook, HookKind, Interface, Rule, Samples};
+use l4c_manifest::{Hook, HookKind, Interface, Rows, Rule, Samples};
 use l4c_runtime::{Object as Loaded, Vm, kernel};
 
 /// A hook of this name and kind with one counter slot a rule.
@@ -24,6 +24,7 @@ pub fn hook(name: &str, kind: HookKind, counters: u32) -> Hook {
         counters: Vec::new(),
         samples: None,
         interfaces: Vec::new(),
+        rows: None,
         limits: Vec::new(),
         sets: Vec::new(),
     }
@@ -82,7 +83,8 @@ fn hook_for(name: &str, kind: HookKind, module: &Module) -> Hook {
     let samples = insts
         .any(|inst| matches!(inst, InstData::Sample { .. }))
         .then(|| Samples { map: format!("{name}_sample"), slots: Vec::new() });
-    Hook { interfaces, samples, ..hook(name, kind, module.counters) }
+    let rows = (module.rows > 0).then(|| Rows { map: format!("{name}_rows"), count: module.rows });
+    Hook { interfaces, samples, rows, ..hook(name, kind, module.counters) }
 }
 
 /// Runs `module` as this hook on each packet everywhere, unless it is over a limit.

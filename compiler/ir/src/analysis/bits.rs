@@ -156,7 +156,7 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Swap { width, arg } => KnownBits::swap(*width, bits[*arg]),
         InstData::Load { width, .. } => KnownBits::up_to(width.mask()),
         InstData::Env(Env::PktLen) => KnownBits::up_to(0xffff),
-        InstData::Member { .. } => KnownBits::up_to(1),
+        InstData::Member { .. } | InstData::Nth { .. } => KnownBits::up_to(1),
         InstData::Spend { .. } => KnownBits::up_to(Spent::EVICTED),
         InstData::Env(Env::Iface | Env::RxQueue | Env::Cpu | Env::Mark)
         | InstData::IfaceSlot(_)

@@ -331,6 +331,13 @@ impl<'a> Parser<'a> {
             ("find" | "put" | "erase", None) => self.map_inst(scope, head, line)?,
             ("set_state", None) => InstData::SetState(self.number()?),
             ("random", None) => InstData::Random,
+            ("nth", None) => {
+                let slot = self.number()?;
+                self.sign(',')?;
+                let wanted = self.number()?;
+                self.sign(',')?;
+                InstData::Nth { slot, wanted, of: self.number()? }
+            }
             ("sample", None) => {
                 let [slot, packet_bytes, kept_bytes] = self.values(scope)?;
                 InstData::Sample { slot, packet_bytes, kept_bytes }

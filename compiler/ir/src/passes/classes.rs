@@ -157,6 +157,7 @@ impl ClassDef {
             | InstData::Find { .. }
             | InstData::Put { .. }
             | InstData::Erase { .. }
+            | InstData::Nth { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -132,6 +132,7 @@ impl Fold<'_> {
             | InstData::Put { .. }
             | InstData::Erase { .. }
             | InstData::SetState(_)
+            | InstData::Nth { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

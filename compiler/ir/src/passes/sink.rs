@@ -88,6 +88,7 @@ const fn can_move(data: &InstData) -> bool {
         | InstData::Find { .. }
         | InstData::Put { .. }
         | InstData::Erase { .. }
+        | InstData::Nth { .. }
         | InstData::Call { .. }
         | InstData::Redirect { .. }
         | InstData::Reject { .. } => false,

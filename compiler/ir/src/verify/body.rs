@@ -95,6 +95,7 @@ impl Body<'_> {
                     | InstData::Put { .. }
                     | InstData::Erase { .. }
                     | InstData::SetState(_)
+                    | InstData::Nth { .. }
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

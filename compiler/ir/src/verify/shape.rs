@@ -112,6 +112,13 @@ impl Shape<'_> {
             | InstData::Erase { map, key } => self.map_key(data, *map, key.len()),
             InstData::SetState(set) if *set < self.module.set_states => Ok(()),
             InstData::SetState(_) => Err("the set does not exist".to_owned()),
+            &InstData::Nth { slot, wanted, of } => {
+                if slot >= self.module.rows {
+                    return Err("the module has no such row".to_owned());
+                }
+                let fits = wanted > 0 && wanted <= of;
+                if fits { Ok(()) } else { Err("that is no share of places".to_owned()) }
+            }
             InstData::Call { func, args } => {
                 let Some(callee) = self.module.funcs.get(*func) else {
                     return Err("the function does not exist".to_owned());

@@ -1,43 +1,46 @@
-//! What is said of `sample`.
+//! What is said of shares of packets: `sample`, `random`, `nth`.
 
 use l4c_grammar::{Diag, Span};
 
 /// What to write instead of most mistakes here.
-const FORM: &str = "`sample 1/100` picks one packet in a hundred, `sample 1/1` every one";
+fn form(verb: &str) -> String {
+    format!("`{verb} 1/100` picks one packet in a hundred, `{verb} 1/1` every one")
+}
 
 /// `sample` alone.
 pub(crate) fn no_share(verb: Span) -> Diag {
     Diag::error("E0320", verb, "`sample` needs to know how many packets")
         .label("no share")
-        .help(FORM)
+        .help(form("sample"))
 }
 
 /// `10%`
-pub(crate) fn share_form(span: Span, instead: &str) -> Diag {
+pub(crate) fn share_form(span: Span, verb: &str, instead: &str) -> Diag {
     Diag::error("E0320", span, "a share of packets is written `N/M`")
         .label("not so")
-        .help(format!("write `sample {instead}`"))
+        .help(format!("write `{verb} {instead}`"))
 }
 
 /// What is no share in any form.
-pub(crate) fn no_ratio(span: Span, is: &str) -> Diag {
-    Diag::error("E0320", span, format!("behind `sample` stands a share of packets, not {is}"))
+pub(crate) fn no_ratio(span: Span, verb: &str, is: &str) -> Diag {
+    Diag::error("E0320", span, format!("behind `{verb}` stands a share of packets, not {is}"))
         .label("no share")
-        .help(FORM)
+        .help(form(verb))
 }
 
 /// `2/1`
-pub(crate) fn share(span: Span, part: u64, whole: u64) -> Diag {
+pub(crate) fn share(span: Span, verb: &str, (part, whole): (u64, u64)) -> Diag {
+    let none = format!("0 packets are none: leave the `{verb}` out");
     let why = if whole == 0 {
         "of 0 packets none can be picked"
     } else if part == 0 {
-        "0 packets are none: leave the `sample` out"
+        &none
     } else if part > whole {
         "of so many packets no more can be picked than there are"
     } else {
         "both numbers are at most 4294967295"
     };
-    Diag::error("E0320", span, why).label("no share").help(FORM)
+    Diag::error("E0320", span, why).label("no share").help(form(verb))
 }
 
 /// `snap 0`

@@ -38,6 +38,11 @@ fn plain(pred: &Pred) -> Option<Span> {
         Pred::Tuple(test) => Some(test.span),
         Pred::Not(inner) => plain(inner),
         Pred::And(list) | Pred::Or(list) if !pred.keeps_state() => list.iter().find_map(plain),
-        Pred::Const(_) | Pred::Limit(_) | Pred::And(_) | Pred::Or(_) => None,
+        Pred::Const(_)
+        | Pred::Limit(_)
+        | Pred::Random(_)
+        | Pred::Nth(_)
+        | Pred::And(_)
+        | Pred::Or(_) => None,
     }
 }

@@ -113,7 +113,7 @@ fn answer(pred: &Pred, class: Class) -> Known {
     match pred {
         Pred::Const(truth) => Known::of(*truth),
         Pred::Atom(atom) => atom_answer(atom, class),
-        Pred::Limit(_) | Pred::Tuple(_) => Known::Unknown,
+        Pred::Limit(_) | Pred::Tuple(_) | Pred::Random(_) | Pred::Nth(_) => Known::Unknown,
         Pred::Not(inner) => answer(inner, class).not(),
         Pred::And(list) => joined(list, class, Known::False),
         Pred::Or(list) => joined(list, class, Known::True),

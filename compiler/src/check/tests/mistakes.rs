@@ -193,8 +193,6 @@ fn what_is_not_there_yet() {
     table(
         body,
         &[
-            ("random 1/2 -> drop", &[("E0900", "random 1/2")]),
-            ("nth 1/2 -> drop", &[("E0900", "nth 1/2")]),
             ("pcap \"udp\" -> drop", &[("E0900", "pcap")]),
             ("cbpf l3 \"1,6 0 0 0\" -> drop", &[("E0900", "cbpf")]),
             ("inner.payload contains \"x\" -> drop", &[("E0900", "inner.payload")]),
@@ -207,7 +205,6 @@ fn what_is_not_there_yet() {
             ("inner.tcp.opts == \"mss\" -> drop", &[("E0900", "inner.tcp.opts")]),
             ("udp -> syncookie", &[("E0900", "syncookie")]),
             ("udp -> truncate 64", &[("E0900", "truncate")]),
-            ("udp -> drop, sample nth 1/1000", &[("E0900", "nth")]),
             ("udp -> shadow truncate 5", &[("E0900", "truncate")]),
             ("-p udp --dport 53 -j DROP", &[("E0900", "-p udp --dport 53 -j DROP")]),
         ],
