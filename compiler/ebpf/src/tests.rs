@@ -10,4 +10,5 @@ mod packet;
 mod random;
 mod registers;
 mod sample;
+mod straight;
 mod tables;

@@ -4,7 +4,7 @@ use super::{Select, signed, test};
 use crate::mach::{Alu, Label, Op, Reg, Src, Test};
 use cranelift_entity::SecondaryMap;
 use l4c_ir::analysis::{Cfg, Dominators};
-use l4c_ir::{BinOp, Block, BlockCall, Cond, Function, InstData, Term, Value, ValueDef};
+use l4c_ir::{BinOp, Block, BlockCall, Cond, Env, Function, InstData, Term, Value, ValueDef};
 
 /// Where values are used.
 pub struct Told {
@@ -69,7 +69,21 @@ impl Select<'_> {
     }
 
     /// An `and` whose only use is the comparison with zero that ends its block becomes a bit test there.
+    /// A packet's length that is only counted is asked for behind the counter's lookup, which would destroy it.
     pub(super) fn find_fused(&mut self, block: Block) {
+        let mut asked = None;
+        for &inst in &self.func.blocks[block].insts {
+            match self.func.insts[inst] {
+                InstData::Env(Env::PktLen) => asked = self.func.results[inst].expand(),
+                InstData::Count { bytes, .. } if asked == Some(bytes) => {
+                    self.fused[bytes] = self.uses.of(bytes) == 1;
+                    asked = None;
+                }
+                // The packet may be another behind a call.
+                ref data if data.has_effect() => asked = None,
+                _ => {}
+            }
+        }
         let Term::Br { cond: Cond::Eq | Cond::Ne, args: [a, b], .. } = self.func.blocks[block].term
         else {
             return;

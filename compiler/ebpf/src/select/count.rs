@@ -24,7 +24,15 @@ impl Select<'_> {
         for (off, add) in [(0, None), (8, Some(bytes))] {
             let sum = self.fresh();
             self.emit(Op::Load { width: Width::B8, dst: sum, base: entry, off });
-            let add = add.map_or(Src::Imm(1), |v| self.src(v));
+            let add = match add {
+                Some(v) if self.fused[v] => {
+                    let len = self.home(v);
+                    self.packet_len(len);
+                    Src::Reg(len)
+                }
+                Some(v) => self.src(v),
+                None => Src::Imm(1),
+            };
             self.emit_alu(Alu::Add, sum, add);
             self.emit(Op::Store { width: Width::B8, base: entry, off, src: Src::Reg(sum) });
         }

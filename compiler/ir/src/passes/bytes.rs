@@ -46,7 +46,9 @@ pub(super) fn run(func: &mut Function) -> bool {
         bytes.drop_implied(block);
     }
     let changed = bytes.changed;
-    drop_unreachable(func);
+    if changed {
+        drop_unreachable(func);
+    }
     changed
 }
 

@@ -8,7 +8,7 @@
 //! Nothing moves into more than one place but the packet's length, which costs less to ask for again than to
 //! keep: counters want it at the end of every path, and hardly anybody before.
 
-use super::edit::{drop_unreachable, moves_packet};
+use super::edit::moves_packet;
 use crate::analysis::{Cfg, Dominators};
 use crate::{Block, BlockCall, BlockData, Env, Function, Inst, InstData, Term, Value};
 use cranelift_entity::SecondaryMap;
@@ -25,10 +25,9 @@ pub(super) fn run(func: &mut Function) -> bool {
     if moves_packet(func) {
         return false;
     }
-    let mut changed = drop_unreachable(func);
     let cfg = Cfg::new(func);
     let dominators = Dominators::new(&cfg);
-    changed |= copy_pkt_len(func, &dominators);
+    let changed = copy_pkt_len(func, &cfg, &dominators);
     let mut sink = Sink {
         func,
         dominators,
@@ -220,9 +219,9 @@ impl Sink<'_> {
 
 /// Asks for the packet's length in each block that needs it, if those are few and none of them is where it is
 /// asked for now.
-fn copy_pkt_len(func: &mut Function, dominators: &Dominators) -> bool {
+fn copy_pkt_len(func: &mut Function, cfg: &Cfg, dominators: &Dominators) -> bool {
     let mut changed = false;
-    for block in func.order.clone() {
+    for &block in &cfg.postorder {
         for inst in func.blocks[block].insts.clone() {
             if matches!(func.insts[inst], InstData::Env(Env::PktLen))
                 && let Some(value) = func.results[inst].expand()

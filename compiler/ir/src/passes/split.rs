@@ -17,6 +17,9 @@ const MAX_EDGES: usize = 256;
 
 /// Runs the pass.
 pub(super) fn run(func: &mut Function) -> bool {
+    if func.order.iter().skip(1).all(|&block| func.blocks[block].params.is_empty()) {
+        return false;
+    }
     let mut changed = drop_unreachable(func);
     let cfg = Cfg::new(func);
     let mut aliases = Aliases::default();

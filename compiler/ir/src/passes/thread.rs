@@ -46,6 +46,7 @@ pub(super) fn run(func: &mut Function) -> bool {
     let mut threader = Threader {
         tests,
         providers,
+        cfg: &cfg,
         dominators: &dominators,
         skipped: Vec::new(),
         here: Vec::new(),
@@ -140,6 +141,7 @@ struct Threader<'f> {
     tests: EntitySet<Block>,
     /// Blocks that define what is used elsewhere.
     providers: EntitySet<Block>,
+    cfg: &'f Cfg,
     dominators: &'f Dominators,
     /// Of these, those that lie on the way along an edge.
     skipped: Vec<Block>,
@@ -273,29 +275,43 @@ impl Threader<'_> {
     /// Where both sides of a test end, if that is one place: whatever the outcome, nothing comes of it.
     fn both(&mut self, question: Question, sides: [Edge; 2], open: &mut usize) -> Option<Edge> {
         *open = open.checked_sub(1)?;
-        let mark = self.facts.mark();
-        let mut ends = Vec::with_capacity(2);
-        // The way out of a list of tests is short; what it ends at is what the other way has to end at.
-        for (side, holds) in sides.into_iter().zip([true, false]) {
-            match question {
-                Question::Compare(cond, a, b) => {
-                    let cond = if holds { cond } else { cond.negate() };
-                    self.facts.assume(&self.classes, cond, a, b);
-                }
-                Question::Readable(off, len) if holds => {
-                    self.facts.assume_readable(&mut self.classes, off, len);
-                }
-                Question::Readable(off, len) => {
-                    self.facts.assume_unreadable(&self.classes, off, len);
-                }
-            }
-            let known = self.here.len();
-            ends.push(self.end_of(side, open));
-            self.here.truncate(known);
-            self.facts.undo_to(mark);
+        let [yes, no] = sides;
+        // The side that goes on, and the way out, which many take.
+        let (inner, holds, out) =
+            if self.only_way_to(&yes) { (yes, true, no) } else { (no, false, yes) };
+        let (first, only_way) = (inner.0, self.only_way_to(&inner));
+        let end = self.side(question, holds, inner, open);
+        // Nothing but the side itself leads to where it ended.
+        if only_way && self.dominators.dominates(first, end.0) {
+            return None;
         }
-        let [yes, no] = <[Edge; 2]>::try_from(ends).ok()?;
-        (yes.0 == no.0 && self.same(&yes.1, &no.1)).then_some(no)
+        let other = self.side(question, !holds, out, open);
+        (end.0 == other.0 && self.same(&end.1, &other.1)).then_some(other)
+    }
+
+    fn only_way_to(&self, edge: &Edge) -> bool {
+        self.cfg.single_pred(edge.0).is_some()
+    }
+
+    /// Where an edge leads if the question in front of it had this answer.
+    fn side(&mut self, question: Question, holds: bool, edge: Edge, open: &mut usize) -> Edge {
+        let (mark, known) = (self.facts.mark(), self.here.len());
+        match question {
+            Question::Compare(cond, a, b) => {
+                let cond = if holds { cond } else { cond.negate() };
+                self.facts.assume(&self.classes, cond, a, b);
+            }
+            Question::Readable(off, len) if holds => {
+                self.facts.assume_readable(&mut self.classes, off, len);
+            }
+            Question::Readable(off, len) => {
+                self.facts.assume_unreadable(&self.classes, off, len);
+            }
+        }
+        let end = self.end_of(edge, open);
+        self.here.truncate(known);
+        self.facts.undo_to(mark);
+        end
     }
 
     fn same(&self, a: &[Operand], b: &[Operand]) -> bool {
