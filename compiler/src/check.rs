@@ -5,6 +5,7 @@
 
 mod blocks;
 mod compare;
+mod conns;
 mod diags;
 mod dns_name;
 pub(crate) mod errors;

@@ -11,7 +11,7 @@ use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
 use l4c_manifest::{HookKind, Verdict};
-pub use limit::{KeyPart, Limit, LimitTest};
+pub use limit::{Kept, KeyPart, Limit, LimitTest};
 use std::ops::Range;
 pub use test::{Amount, Expect, Test, TestStep, TestStepKind};
 

@@ -4,6 +4,7 @@
 //! engines are held against it. It also tells what it looked at, for `explain`.
 
 mod buckets;
+mod conns;
 mod dissect;
 mod dns;
 mod eval;
@@ -21,6 +22,7 @@ use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, Share, Steer}
 use crate::ranges::Ranges;
 use crate::report;
 use buckets::Buckets;
+use conns::Conns;
 use cranelift_entity::EntityRef;
 use eval::Question;
 use l4c_manifest::{Start, Verdict};
@@ -53,6 +55,7 @@ pub struct Reference<'p> {
     /// How late it is.
     now_ns: u64,
     buckets: Buckets,
+    conns: Conns,
     picks: Picks,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
@@ -96,6 +99,7 @@ impl<'p> Reference<'p> {
             iface: None,
             now_ns: 0,
             buckets: Buckets::default(),
+            conns: Conns::default(),
             picks: Picks::new(DEFAULT_SEED),
             own,
             chains,
@@ -114,6 +118,7 @@ impl<'p> Reference<'p> {
     pub fn reset(&mut self) {
         self.now_ns = 0;
         self.buckets = Buckets::default();
+        self.conns = Conns::default();
         self.picks.reset();
     }
 
@@ -152,6 +157,7 @@ impl<'p> Reference<'p> {
         let packet = Dissected::new(bytes, self.start, self.dns_ports);
         let inner = packet.inner();
         let mut buckets = std::mem::take(&mut self.buckets);
+        let mut conns = std::mem::take(&mut self.conns);
         let mut picks = self.picks.clone();
         let mut run = Run {
             question: Question {
@@ -162,6 +168,7 @@ impl<'p> Reference<'p> {
                 now_ns: self.now_ns,
                 bytes: bytes.len(),
                 buckets: &mut buckets,
+                conns: &mut conns,
                 picks: &mut picks,
                 reads: steps.is_some().then(Vec::new),
             },
@@ -171,7 +178,7 @@ impl<'p> Reference<'p> {
         };
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
-        (self.buckets, self.picks) = (buckets, picks);
+        (self.buckets, self.conns, self.picks) = (buckets, conns, picks);
         (Judgement { verdict, rule, matched, counted }, steps)
     }
 

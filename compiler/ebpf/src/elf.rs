@@ -77,7 +77,7 @@ pub fn manifest(linked: &Linked<'_>) -> Manifest {
         max_entries: limit.sets(),
         flags: BPF_F_MMAPABLE,
         keeps: true,
-        locked: limit.storage == Storage::Lock,
+        locked: limit.storage != Storage::Word,
     });
     let rows = linked.programs.iter().filter_map(|program| {
         let rows = program.hook.rows.as_ref()?;

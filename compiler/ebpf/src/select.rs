@@ -7,6 +7,7 @@
 
 mod count;
 mod env;
+mod flow;
 mod guard;
 mod layout;
 mod member;
@@ -318,6 +319,14 @@ impl Select<'_> {
             (InstData::Spend { limit, key, units, time }, Some(v)) => {
                 let dst = self.home(v);
                 self.spend(dst, *limit, key, *units, *time);
+            }
+            (InstData::Hash { limit, words }, Some(v)) => {
+                let dst = self.home(v);
+                self.hash_words(dst, *limit, words);
+            }
+            (InstData::Flow { limit, args }, Some(v)) => {
+                let dst = self.home(v);
+                self.flow(dst, *limit, *args);
             }
             (&InstData::Nth { slot, wanted, of }, Some(v)) => {
                 let dst = self.home(v);

@@ -7,7 +7,8 @@
 mod tests;
 
 use crate::{
-    Block, BlockCall, Env, Func, Function, InstData, Limit, Module, Spent, TableData, Term, Value,
+    Block, BlockCall, Env, FlowStep, Func, Function, InstData, Limit, Module, Spent, TableData,
+    Term, Value,
 };
 use cranelift_entity::SecondaryMap;
 use std::collections::HashMap;
@@ -91,6 +92,7 @@ pub fn run_func(
         depth: 0,
         chance: SEED,
         buckets: HashMap::new(),
+        flows: HashMap::new(),
         rows: HashMap::new(),
     };
     machine.call(func, args)
@@ -105,6 +107,8 @@ struct Machine<'a> {
     chance: u64,
     /// Tokens spent.
     buckets: HashMap<(Limit, Vec<u64>), u64>,
+    /// Flows that are open.
+    flows: HashMap<(Limit, Vec<u64>), Vec<u64>>,
     /// Places taken in each row.
     rows: HashMap<u32, u64>,
 }
@@ -250,6 +254,25 @@ impl Machine<'_> {
                 let spent = self.buckets.entry(key).or_insert(0);
                 *spent += 1;
                 if *spent > BURST { Spent::OVER } else { Spent::YES }
+            }
+            InstData::Hash { words, .. } => {
+                let mix = |hash: u64, word: u64| {
+                    (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+                };
+                frame.get_all(words)?.into_iter().fold(1, mix)
+            }
+            InstData::Flow { limit, args: [key, flow, step, _] } => {
+                let (key, flow) = ((*limit, vec![frame.get(*key)?]), frame.get(*flow)?);
+                let flows = self.flows.entry(key).or_default();
+                match (flows.contains(&flow), frame.get(*step)?) {
+                    (true, FlowStep::CLOSES) => flows.retain(|known| *known != flow),
+                    (false, FlowStep::OPENS) if flows.len() as u64 >= BURST => {
+                        return Ok(Spent::OVER);
+                    }
+                    (false, FlowStep::OPENS) => flows.push(flow),
+                    _ => {}
+                }
+                Spent::YES
             }
             InstData::Nth { slot, wanted, of } => {
                 let [wanted, of] = [*wanted, *of].map(u64::from);

@@ -147,6 +147,12 @@ impl<'a> FuncText<'a> {
                 let (limit, key) = (self.limit(*limit), self.names.list(key));
                 format!("spend {limit}, {}, {}, ({key})", v(units), v(time))
             }
+            InstData::Hash { limit, words } => {
+                format!("hash {}, ({})", self.limit(*limit), self.names.list(words))
+            }
+            InstData::Flow { limit, args } => {
+                format!("flow {}, {}", self.limit(*limit), self.names.list(args))
+            }
             InstData::Nth { slot, wanted, of } => format!("nth {slot}, {wanted}, {of}"),
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))

@@ -1,7 +1,8 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
+use super::flow;
 use crate::fields::{At, Base, Field, Info, When};
-use crate::hir::{Atom, Layer, Operand, Policy, Pred, Rule, Steer};
+use crate::hir::{Atom, Kept, Layer, Operand, Policy, Pred, Rule, Steer};
 use l4c_manifest::Verdict;
 
 /// What the header reader must find out.
@@ -59,6 +60,11 @@ impl Needs {
             }
             Pred::Atom(atom) => self.add_atom(atom),
             Pred::Limit(test) => {
+                if let Kept::Flows { .. } = policy.limits[test.limit].kept
+                    && !inside
+                {
+                    flow::FIELDS.iter().for_each(|name| self.add_named(name));
+                }
                 for part in &policy.limits[test.limit].key {
                     match (part.inner, inside) {
                         (false, false) | (true, true) => self.add_field(part.field),
@@ -91,6 +97,10 @@ impl Needs {
             Operand::Name => self.add_when(When::Question),
             Operand::Field { field, inner: false, .. } => self.add_field(field),
         }
+    }
+
+    fn add_named(&mut self, name: &str) {
+        Field::find(name).into_iter().for_each(|field| self.add_field(field));
     }
 
     fn add_field(&mut self, field: &Field) {

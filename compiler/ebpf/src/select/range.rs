@@ -34,6 +34,8 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         | InstData::Random
         | InstData::Sample { .. }
         | InstData::Spend { .. }
+        | InstData::Hash { .. }
+        | InstData::Flow { .. }
         | InstData::Call { .. }
         | InstData::IfaceSlot(_)
         | InstData::Redirect { .. }

@@ -146,6 +146,8 @@ impl ClassDef {
             | InstData::Sample { .. }
             | InstData::Spend { .. }
             | InstData::Nth { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

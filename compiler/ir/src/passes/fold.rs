@@ -129,6 +129,8 @@ impl Fold<'_> {
             | InstData::Sample { .. }
             | InstData::Spend { .. }
             | InstData::Nth { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

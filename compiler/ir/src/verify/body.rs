@@ -92,6 +92,8 @@ impl Body<'_> {
                     | InstData::Sample { .. }
                     | InstData::Spend { .. }
                     | InstData::Nth { .. }
+                    | InstData::Hash { .. }
+                    | InstData::Flow { .. }
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

@@ -107,6 +107,13 @@ impl Shape<'_> {
                 Some(data) if data.key_words == key.len() => Ok(()),
                 Some(data) => Err(format!("a key of `{}` has another length", data.name)),
             },
+            InstData::Hash { limit, words } if self.module.limits.is_valid(*limit) => {
+                if words.is_empty() { Err("there is nothing to hash".to_owned()) } else { Ok(()) }
+            }
+            InstData::Flow { limit, .. } if self.module.limits.is_valid(*limit) => Ok(()),
+            InstData::Hash { .. } | InstData::Flow { .. } => {
+                Err("the limit does not exist".to_owned())
+            }
             &InstData::Nth { slot, wanted, of } => {
                 if slot >= self.module.rows {
                     return Err("the module has no such row".to_owned());

@@ -219,7 +219,6 @@ fn what_is_not_there_yet() {
                 "use std::bogons\nhook xdp h { src in @bogons or bogons_v6 -> jump bogons }",
                 &[("E0900", "bogons")],
             ),
-            ("conns a { allow 10 per src }", &[("E0900", "a")]),
             ("set s: addr { dynamic timeout 10m }", &[("E0900", "dynamic"), ("E0900", "timeout")]),
             (
                 "set s: (addr, port) { (10.0.0.1, 5) }",
