@@ -6,6 +6,7 @@
 mod blocks;
 mod changes;
 mod compare;
+mod conns;
 mod diags;
 mod dns_name;
 mod elements;

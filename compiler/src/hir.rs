@@ -12,7 +12,7 @@ use crate::ranges::Ranges;
 use cranelift_entity::{PrimaryMap, entity_impl};
 use l4c_grammar::Span;
 use l4c_manifest::{HookKind, Verdict};
-pub use limit::{KeyPart, Limit, LimitTest};
+pub use limit::{Kept, KeyPart, Limit, LimitTest};
 pub use set::{Change, ChangeKind, Set, Stored, TupleTest, set_form};
 use std::ops::Range;
 pub use test::{Amount, Expect, Test, TestStep, TestStepKind};

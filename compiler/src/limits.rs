@@ -4,7 +4,7 @@
 //! takes 4 bytes, and sixteen otherwise.
 
 use crate::fields::{Field, Place, Ty, When};
-use crate::hir::{AtomTest, HookId, KeyPart, Limit, LimitId, Operand, Policy, Pred};
+use crate::hir::{AtomTest, HookId, Kept, KeyPart, Limit, LimitId, Operand, Policy, Pred};
 use crate::names::map_name;
 use crate::report;
 use l4c_manifest::{self as manifest, HookKind, KeyForm, LimitClock, Params, Storage};
@@ -126,6 +126,11 @@ pub fn places(part: &KeyPart, families: Families) -> Vec<&'static Place> {
     all.filter(|place| place.width_bits() == wanted).collect()
 }
 
+/// Does a part of a key take more than 64 bits?
+pub fn is_wide(part: &KeyPart, families: Families) -> bool {
+    places(part, families).iter().any(|place| place.width_bits() > 64)
+}
+
 fn key_part(part: &KeyPart, families: Families) -> manifest::KeyPart {
     let places = places(part, families);
     let bits = places.iter().map(|place| place.width_bits()).max().unwrap_or(0).max(1);
@@ -146,11 +151,18 @@ fn manifest(
 ) -> manifest::Limit {
     let hook = &policy.hooks[hook];
     let key: Vec<_> = limit.key.iter().map(|part| key_part(part, families)).collect();
+    let idle_ns = match limit.kept {
+        Kept::Flows { idle_ns } => idle_ns,
+        Kept::Bucket | Kept::Word => 0,
+    };
     let storage = match hook.kind {
-        HookKind::Xdp if !limit.word => Storage::Lock,
+        // The checker lets none of them into another hook.
+        _ if idle_ns > 0 => Storage::Flows,
+        HookKind::Xdp if limit.kept == Kept::Bucket => Storage::Lock,
         HookKind::Xdp | HookKind::Socket => Storage::Word,
     };
     let clock = match limit.rate {
+        None if idle_ns > 0 => LimitClock::Coarse,
         None => LimitClock::Stopped,
         Some(rate) => {
             let depth_ns =
@@ -176,6 +188,7 @@ fn manifest(
         unit: limit.unit,
         rate: limit.rate,
         burst: limit.burst,
+        idle_ns,
         storage,
         clock,
         full: limit.full,
@@ -184,7 +197,12 @@ fn manifest(
         params_off_bytes: 0,
         slot,
     };
-    let shift = if storage == Storage::Word { out.word_shift() } else { 0 };
+    // What a change of it would make a table of another shape.
+    let shift = match storage {
+        Storage::Lock => 0,
+        Storage::Word => out.word_shift(),
+        Storage::Flows => out.line_slots(),
+    };
     out.map = map_name(&limit.name, &format!("{identity}/{shift}"));
     out
 }

@@ -4,7 +4,7 @@
 //! bounds it too. So a list of rules is cut into runs, each a function of its own, called in order until
 //! one decides. A few rules need no function: they stand in line.
 
-use crate::hir::{Atom, AtomTest, ChainId, HookId, Operand, Policy, Pred, Rule};
+use crate::hir::{Atom, AtomTest, ChainId, HookId, Kept, Operand, Policy, Pred, Rule};
 use crate::report;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -28,6 +28,9 @@ const A_BUCKET: usize = 180;
 const A_KEY_PART: usize = 20;
 /// Instructions of a look into a set that is kept in maps, roughly.
 const AN_ELEMENT: usize = 40;
+
+/// Instructions of a question to a function of flows, with what tells the flow.
+const A_FLOW: usize = 140;
 
 /// Instructions of a question to chance, and of a place in a row.
 const A_CHANCE: usize = 10;
@@ -108,7 +111,14 @@ fn pred_cost(policy: &Policy, pred: &Pred) -> usize {
         Pred::Random(_) => A_CHANCE,
         Pred::Nth(_) => A_ROW,
         Pred::Atom(atom) => atom_cost(policy, atom),
-        Pred::Limit(test) => A_BUCKET + A_KEY_PART * policy.limits[test.limit].key.len(),
+        Pred::Limit(test) => {
+            let limit = &policy.limits[test.limit];
+            let asked = match limit.kept {
+                Kept::Flows { .. } => A_FLOW,
+                Kept::Bucket | Kept::Word => A_BUCKET,
+            };
+            asked + A_KEY_PART * limit.key.len()
+        }
         Pred::Tuple(test) => AN_ELEMENT + A_KEY_PART * test.key.len(),
         Pred::Not(inner) => pred_cost(policy, inner),
         Pred::And(list) | Pred::Or(list) => list.iter().map(|p| pred_cost(policy, p)).sum(),

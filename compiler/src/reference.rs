@@ -4,6 +4,7 @@
 //! engines are held against it. It also tells what it looked at, for `explain`.
 
 mod buckets;
+mod conns;
 mod dissect;
 mod dns;
 mod elements;
@@ -22,6 +23,7 @@ use crate::hir::{ChainId, CounterId, Effect, HookId, Policy, Rule, SetId, Share,
 use crate::ranges::Ranges;
 use crate::report;
 use buckets::Buckets;
+use conns::Conns;
 use cranelift_entity::EntityRef;
 use elements::Sets;
 use eval::Question;
@@ -56,6 +58,7 @@ pub struct Reference<'p> {
     now_ns: u64,
     buckets: Buckets,
     sets: Sets,
+    conns: Conns,
     picks: Picks,
     own: List<'p>,
     /// By chain index; empty for chains that the hook does not reach.
@@ -100,6 +103,7 @@ impl<'p> Reference<'p> {
             now_ns: 0,
             buckets: Buckets::default(),
             sets: Sets::new(policy),
+            conns: Conns::default(),
             picks: Picks::new(DEFAULT_SEED),
             own,
             chains,
@@ -118,6 +122,7 @@ impl<'p> Reference<'p> {
     pub fn reset(&mut self) {
         self.now_ns = 0;
         self.buckets = Buckets::default();
+        self.conns = Conns::default();
         self.picks.reset();
         self.sets = Sets::new(self.policy);
     }
@@ -165,6 +170,7 @@ impl<'p> Reference<'p> {
         let inner = packet.inner();
         let mut buckets = std::mem::take(&mut self.buckets);
         let mut sets = std::mem::take(&mut self.sets);
+        let mut conns = std::mem::take(&mut self.conns);
         let mut picks = self.picks.clone();
         let mut run = Run {
             question: Question {
@@ -176,6 +182,7 @@ impl<'p> Reference<'p> {
                 bytes: bytes.len(),
                 buckets: &mut buckets,
                 sets: &mut sets,
+                conns: &mut conns,
                 picks: &mut picks,
                 reads: steps.is_some().then(Vec::new),
             },
@@ -185,7 +192,7 @@ impl<'p> Reference<'p> {
         };
         let (verdict, rule) = self.decide(&mut run);
         let Run { matched, counted, steps, .. } = run;
-        (self.buckets, self.picks) = (buckets, picks);
+        (self.buckets, self.conns, self.picks) = (buckets, conns, picks);
         self.sets = sets;
         (Judgement { verdict, rule, matched, counted }, steps)
     }

@@ -135,14 +135,13 @@ impl Asked {
                 rules.iter().for_each(|rule| self.rule(rule));
                 defaults.iter().flat_map(|d| &d.node).for_each(|a| self.action(a));
             }
-            ItemKind::Limit(decl) => {
+            ItemKind::Limit(decl) | ItemKind::Conns(decl) => {
                 self.state.extend(decl.props.iter().map(|prop| prop.name.node.clone()))
             }
             ItemKind::Include(_)
             | ItemKind::Use(_)
             | ItemKind::Let { .. }
             | ItemKind::Set(_)
-            | ItemKind::Conns(_)
             | ItemKind::Test(_) => {}
         }
     }

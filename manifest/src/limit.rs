@@ -6,6 +6,11 @@
 //! whole number: the kernel's nanoseconds where those will do, and otherwise nanoseconds times a speed. To change
 //! the rate is to change the speed of that clock, from then on, which is right for all buckets at once.
 
+mod flows;
+mod params;
+
+pub use flows::{LINE_SLOTS_OFF, MAX_ALLOWED, SLOT_BYTES};
+pub use params::Params;
 use serde::{Deserialize, Serialize};
 
 /// ELF section that holds the [`Params`] of every limit, one after the other.
@@ -62,6 +67,8 @@ pub enum Storage {
     Lock,
     /// In one word each, changed by compare-and-swap; [`WORD_WAYS`] a set.
     Word,
+    /// No buckets: flows, in lines under a lock each; [`Limit::burst`] is how many a key is allowed.
+    Flows,
 }
 
 /// Which clock a limit looks at.
@@ -127,6 +134,9 @@ pub struct Limit {
     pub rate: Option<Rate>,
     /// What a bucket holds, in [`Self::unit`].
     pub burst: u64,
+    /// Of flows, how long one counts of which nothing comes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub idle_ns: u64,
     /// How buckets are kept.
     pub storage: Storage,
     /// Which clock it looks at.
@@ -142,6 +152,11 @@ pub struct Limit {
     pub params_off_bytes: u32,
     /// Counter slot of packets over the limit; that of packets that met a full table follows it.
     pub slot: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a limit is asked for that can't be had.
@@ -170,26 +185,14 @@ pub struct Setting {
     pub slack: u64,
 }
 
-/// What a program reads of a limit: words in the byte order of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Params {
-    /// Which of the two settings is in force: 0 or 1. The other may be written meanwhile.
-    pub active: u64,
-    /// What keys are hashed with; the second is odd.
-    pub seeds: [u64; 2],
-    /// Nanoseconds of a tick.
-    pub tick_ns: u64,
-    /// The settings.
-    pub settings: [Setting; 2],
-}
-
 impl Limit {
     /// Buckets that share a set.
     #[must_use]
-    pub const fn ways(&self) -> u32 {
+    pub fn ways(&self) -> u32 {
         match (self.storage, self.key.is_empty()) {
             (_, true) => 1,
             (Storage::Lock, false) => WAYS,
+            (Storage::Flows, false) => self.line_slots(),
             (Storage::Word, false) => WORD_WAYS,
         }
     }
@@ -203,6 +206,7 @@ impl Limit {
             (_, true) => return 1,
             (Storage::Lock, false) => 155,
             (Storage::Word, false) => 62,
+            (Storage::Flows, false) => return self.lines(),
         };
         let sets = self.max.saturating_mul(100).div_ceil(hundred_sets_hold);
         u32::try_from(sets).unwrap_or(u32::MAX).max(1)
@@ -275,6 +279,7 @@ impl Limit {
         let setting = match self.storage {
             Storage::Word => setting.in_steps(self.word_shift(), self.burst),
             Storage::Lock => setting,
+            Storage::Flows => self.flow_setting(),
         };
         Params { active: 0, seeds, tick_ns, settings: [setting; 2] }
     }
@@ -284,6 +289,7 @@ impl Limit {
     pub fn set_bytes(&self) -> u32 {
         match self.storage {
             Storage::Word => 8 * WORD_WAYS,
+            Storage::Flows => self.line_bytes(),
             Storage::Lock if self.is_narrow() => SET_KEYS_OFF,
             Storage::Lock => {
                 let keys = WAYS * 8 * self.key_words() as u32;
@@ -427,68 +433,6 @@ const fn gcd(mut a: u128, mut b: u128) -> u128 {
         (a, b) = (b, a % b);
     }
     a
-}
-
-impl Params {
-    /// Words of it.
-    pub const WORDS: usize = 4 + 2 * Setting::WORDS;
-    /// Bytes of it.
-    pub const BYTES: usize = 8 * Self::WORDS;
-    /// Offset of the word that tells which setting is in force.
-    pub const ACTIVE_OFF: usize = 0;
-    /// Offset of the seeds.
-    pub const SEEDS_OFF: usize = 8;
-    /// Offset of the length of a tick.
-    pub const TICK_OFF: usize = 24;
-    /// Offset of the first setting.
-    pub const SETTING_OFF: usize = 32;
-    /// From one setting to the other.
-    pub const SETTING_BYTES: usize = 8 * Setting::WORDS;
-
-    /// The setting in force.
-    #[must_use]
-    pub const fn setting(&self) -> Setting {
-        self.settings[(self.active & 1) as usize]
-    }
-
-    /// With a setting that comes into force when the first word does.
-    #[must_use]
-    pub const fn with(mut self, setting: Setting) -> Self {
-        self.active = (self.active & 1) ^ 1;
-        self.settings[self.active as usize] = setting;
-        self
-    }
-
-    /// As a little-endian machine holds it.
-    #[must_use]
-    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
-        let [a, b] = self.settings.map(|setting| setting.words());
-        let head = [self.active, self.seeds[0], self.seeds[1], self.tick_ns];
-        let mut out = [0; Self::BYTES];
-        for (to, word) in out.chunks_exact_mut(8).zip(head.into_iter().chain(a).chain(b)) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        out
-    }
-
-    /// Reads what [`Self::to_bytes`] wrote; missing bytes are 0.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut words = bytes
-            .chunks_exact(8)
-            .map(|word| word.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)));
-        let mut next = || words.next().unwrap_or(0);
-        let (active, seeds, tick_ns) = (next(), [next(), next()], next());
-        let settings = [(); 2].map(|()| Setting {
-            cost: next(),
-            burst: next(),
-            speed: next(),
-            since_ns: next(),
-            from: next(),
-            slack: next(),
-        });
-        Self { active, seeds, tick_ns, settings }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::object::Rodata;
 use crate::{KernelError, Object, ObjectError, sets, sys};
 use l4c_manifest::{
     Limit, LimitClock, Manifest, PARAMS_SECTION, Params, SPEED_SHIFT, STATE_BYTES, Set, Setting,
-    State,
+    State, Storage,
 };
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use std::hash::{BuildHasher as _, RandomState};
@@ -69,6 +69,10 @@ pub fn slack_ns(limit: &Limit, clocks: &Clocks) -> u64 {
 
 /// Parameters for a limit that goes on with the buckets of one whose parameters are known: they owe what they owed.
 pub fn carried(limit: &Limit, (was, params): (&Limit, Params), clocks: &Clocks) -> Params {
+    if limit.storage == Storage::Flows {
+        // Flows count until they said they would.
+        return Params { tick_ns: clocks.tick_ns, ..params }.with(limit.flow_setting());
+    }
     let old = params.setting();
     let from = old.time(clocks.of(was));
     let slack_ns = slack_ns(limit, clocks);

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+#[path = "limits/conns.rs"]
+mod conns;
+
 use l4c_compiler::pipeline::Options;
 use l4c_compiler::{Clock, OptLevel};
 use l4c_golden::bench;

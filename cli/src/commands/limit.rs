@@ -114,6 +114,10 @@ fn wanted(
         return Err(Failure::usage("say `rate …`, `burst …`, or both")
             .help("l4c limit set per_client rate 2000 packets/s burst 4000"));
     }
+    if limit.storage == Storage::Flows {
+        let failure = Failure::usage(format!("`{}` counts flows: it has no rate", limit.name));
+        return Err(failure.help("change `allow` in the rules, and load them"));
+    }
     if rate && limit.rate.is_none() {
         return Err(Failure::usage(format!("`{}` is a quota, and has no rate", limit.name)));
     }
@@ -169,6 +173,7 @@ fn line(loaded: &LoadedLimit) -> Line<'_> {
         storage: match limit.storage {
             Storage::Lock => "lock",
             Storage::Word => "word",
+            Storage::Flows => "flows",
         },
     }
 }
@@ -185,8 +190,11 @@ fn show(ui: &mut Ui, limits: &[LoadedLimit]) {
     let mut table = table::new(&header, &[3, 4, 6]);
     for loaded in limits {
         let line = line(loaded);
-        let rate =
-            line.per_second.map_or("quota".to_owned(), |n| format!("{} {}/s", plain(n), line.unit));
+        let rate = match (line.per_second, loaded.limit.storage) {
+            (_, Storage::Flows) => "flows".to_owned(),
+            (Some(n), _) => format!("{} {}/s", plain(n), line.unit),
+            (None, _) => "quota".to_owned(),
+        };
         let per = if line.key.is_empty() { "-".to_owned() } else { line.key.join(", ") };
         table.add_row([
             line.policy,
@@ -238,6 +246,9 @@ fn bucket_line<'a>(loaded: &'a LoadedLimit, bucket: &Bucket) -> BucketLine<'a> {
 }
 
 fn print_top(ui: &mut Ui, loaded: &LoadedLimit, heaviest: &[Bucket], of: usize) {
+    if loaded.limit.storage == Storage::Flows {
+        return print_flows(ui, loaded, heaviest, of);
+    }
     let unit = unit(loaded.limit.unit);
     let (burst, of) = (grouped(loaded.burst), grouped(of as u64));
     ui.line(format!(
@@ -260,6 +271,21 @@ fn print_top(ui: &mut Ui, loaded: &LoadedLimit, heaviest: &[Bucket], of: usize) 
     if loaded.limit.storage == Storage::Word {
         ui.line("(a bucket in a word holds no key)");
     }
+}
+
+fn print_flows(ui: &mut Ui, loaded: &LoadedLimit, heaviest: &[Bucket], of: usize) {
+    let (allowed, of) = (grouped(loaded.burst), grouped(of as u64));
+    ui.line(format!(
+        "{} of {} {}: {of} keys have flows; each may have {allowed}",
+        loaded.limit.name, loaded.policy, loaded.hook
+    ));
+    let mut table = table::new(&["flows", "left"], &[0, 1]);
+    for key in heaviest {
+        let left = (loaded.burst as f64 - key.owes).max(0.0);
+        table.add_row([plain(key.owes), plain(left)]);
+    }
+    ui.line(table.trim_fmt());
+    ui.line("(a table of flows holds no keys)");
 }
 
 /// The parts of a key in the words of the rules.

@@ -43,6 +43,8 @@ struct SetLine<'a> {
 struct LimitLine<'a> {
     limit: &'a str,
     keys: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flows: Option<u64>,
     max: u64,
     over: u64,
     full: u64,
@@ -147,8 +149,8 @@ fn set_line(set: &SetStats) -> SetLine<'_> {
 }
 
 fn limit_line(limit: &LimitStats) -> LimitLine<'_> {
-    let LimitStats { name, keys, max, over, full } = limit;
-    LimitLine { limit: name, keys: *keys, max: *max, over: *over, full: *full }
+    let LimitStats { name, keys, flows, max, over, full } = limit;
+    LimitLine { limit: name, keys: *keys, flows: *flows, max: *max, over: *over, full: *full }
 }
 
 /// The limits of a hook as a table.
@@ -156,11 +158,13 @@ fn print_limits(ui: &mut Ui, hook: &HookStats) {
     if hook.limits.is_empty() {
         return;
     }
-    let header = ["limit", "keys", "max", "packets over", "table full"];
-    let mut table = table::new(&header, &[1, 2, 3, 4]);
+    let header = ["limit", "keys", "flows", "max", "packets over", "table full"];
+    let mut table = table::new(&header, &[1, 2, 3, 4, 5]);
     for limit in &hook.limits {
-        let numbers = [limit.keys, limit.max, limit.over, limit.full].map(grouped);
-        table.add_row(std::iter::once(&limit.name).chain(&numbers));
+        let numbers = [limit.max, limit.over, limit.full].map(grouped);
+        let flows = limit.flows.map_or("-".to_owned(), grouped);
+        let counted = [limit.name.clone(), grouped(limit.keys), flows];
+        table.add_row(counted.into_iter().chain(numbers));
     }
     ui.line(table.trim_fmt());
 }

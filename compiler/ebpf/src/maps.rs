@@ -61,7 +61,7 @@ fn limit(limit: &Limit) -> Map {
     Map {
         flags: BPF_F_MMAPABLE,
         keeps: true,
-        locked: limit.storage == Storage::Lock,
+        locked: limit.storage != Storage::Word,
         ..plain(limit.map.clone(), MapKind::Array, 4, bytes, sets)
     }
 }

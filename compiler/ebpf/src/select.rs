@@ -8,6 +8,7 @@
 mod branch;
 mod count;
 mod env;
+mod flow;
 mod guard;
 mod layout;
 mod map;
@@ -290,6 +291,14 @@ impl Select<'_> {
             (InstData::SetState(set), Some(v)) => {
                 let dst = self.home(v);
                 self.set_state(dst, *set);
+            }
+            (InstData::Hash { limit, words }, Some(v)) => {
+                let dst = self.home(v);
+                self.hash_words(dst, *limit, words);
+            }
+            (InstData::Flow { limit, args }, Some(v)) => {
+                let dst = self.home(v);
+                self.flow(dst, *limit, *args);
             }
             (&InstData::Nth { slot, wanted, of }, Some(v)) => {
                 let dst = self.home(v);

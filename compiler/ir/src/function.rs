@@ -372,6 +372,16 @@ impl<'f> Builder<'f> {
         self.value(InstData::SetState(set))
     }
 
+    /// A hash by a limit's seeds; see [`InstData::Hash`].
+    pub fn hash(&mut self, limit: Limit, words: Vec<Value>) -> Value {
+        self.value(InstData::Hash { limit, words })
+    }
+
+    /// Takes a packet of a flow; see [`InstData::Flow`].
+    pub fn flow(&mut self, limit: Limit, args: [Value; 4]) -> Value {
+        self.value(InstData::Flow { limit, args })
+    }
+
     /// Takes the next place in a row; see [`InstData::Nth`].
     pub fn nth(&mut self, slot: u32, wanted: u32, of: u32) -> Value {
         self.value(InstData::Nth { slot, wanted, of })

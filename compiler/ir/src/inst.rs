@@ -123,6 +123,12 @@ pub enum InstData {
     Erase { map: Map, key: Vec<Value> },
     /// The word that the loader wrote for a set of the module, by number.
     SetState(u32),
+    /// A hash of numbers that nobody outside can foresee; the same as long as the limit's table is. Its upper half
+    /// tells more than its lower.
+    Hash { limit: Limit, words: Vec<Value> },
+    /// Takes a packet of a flow: `key` and `flow` are hashes of the limit's, `step` one of [`FlowStep`], `time` what
+    /// the limit's clock shows. Gives one of [`Spent`]. Has an effect.
+    Flow { limit: Limit, args: [Value; 4] },
     /// Takes the next place in row `slot`, one of the module's: 1 for `wanted` places of every `of`, spread evenly,
     /// else 0. 1 ≤ `wanted` ≤ `of`. Has an effect.
     Nth { slot: u32, wanted: u32, of: u32 },
@@ -155,6 +161,18 @@ impl Spent {
     pub const PASS_FULL: u64 = 3;
     /// It was there, in a bucket that another key lost.
     pub const EVICTED: u64 = 4;
+}
+
+/// What a packet does to its flow.
+pub struct FlowStep;
+
+impl FlowStep {
+    /// It belongs to one that is there already, if there is one.
+    pub const GOES_ON: u64 = 0;
+    /// It is the first of one, if there is none yet.
+    pub const OPENS: u64 = 1;
+    /// It is the last of one.
+    pub const CLOSES: u64 = 2;
 }
 
 /// A block and what its parameters get.
@@ -295,6 +313,8 @@ impl InstData {
             Self::Spend { key, units, time, .. } => {
                 key.iter().chain([units, time]).copied().for_each(f);
             }
+            Self::Hash { words, .. } => words.iter().copied().for_each(f),
+            Self::Flow { args, .. } => args.iter().copied().for_each(f),
             Self::Call { args, .. } => args.iter().copied().for_each(f),
             Self::Redirect { iface } => f(*iface),
             Self::Reject { args } => args.iter().copied().for_each(f),
@@ -327,6 +347,8 @@ impl InstData {
             Self::Spend { key, units, time, .. } => {
                 key.iter_mut().chain([units, time]).for_each(|v| *v = f(*v));
             }
+            Self::Hash { words, .. } => words.iter_mut().for_each(|v| *v = f(*v)),
+            Self::Flow { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Call { args, .. } => args.iter_mut().for_each(|v| *v = f(*v)),
             Self::Redirect { iface } => *iface = f(*iface),
             Self::Reject { args } => args.iter_mut().for_each(|v| *v = f(*v)),
@@ -345,6 +367,7 @@ impl InstData {
             | Self::Env(_)
             | Self::Member { .. }
             | Self::SetState(_)
+            | Self::Hash { .. }
             | Self::IfaceSlot(_) => false,
             Self::Count { .. }
             | Self::Find { .. }
@@ -354,6 +377,7 @@ impl InstData {
             | Self::Sample { .. }
             | Self::Spend { .. }
             | Self::Nth { .. }
+            | Self::Flow { .. }
             | Self::Call { .. }
             | Self::Redirect { .. }
             | Self::Reject { .. } => true,
@@ -388,6 +412,8 @@ impl InstData {
             | Self::Erase { .. }
             | Self::SetState(_)
             | Self::Nth { .. }
+            | Self::Hash { .. }
+            | Self::Flow { .. }
             | Self::Call { .. }
             | Self::IfaceSlot(_)
             | Self::Redirect { .. } => false,

@@ -7,8 +7,8 @@
 mod tests;
 
 use crate::{
-    Block, BlockCall, Env, Func, Function, InstData, Limit, Map, Module, Spent, TableData, Term,
-    Value,
+    Block, BlockCall, Env, FlowStep, Func, Function, InstData, Limit, Map, Module, Spent,
+    TableData, Term, Value,
 };
 use cranelift_entity::SecondaryMap;
 use std::collections::HashMap;
@@ -93,6 +93,7 @@ pub fn run_func(
         chance: SEED,
         buckets: HashMap::new(),
         held: HashMap::new(),
+        flows: HashMap::new(),
         rows: HashMap::new(),
     };
     machine.call(func, args)
@@ -109,6 +110,8 @@ struct Machine<'a> {
     buckets: HashMap<(Limit, Vec<u64>), u64>,
     /// What maps hold: nothing at first.
     held: HashMap<(Map, Vec<u64>), u64>,
+    /// Flows that are open.
+    flows: HashMap<(Limit, Vec<u64>), Vec<u64>>,
     /// Places taken in each row.
     rows: HashMap<u32, u64>,
 }
@@ -255,6 +258,23 @@ impl Machine<'_> {
                 *spent += 1;
                 if *spent > BURST { Spent::OVER } else { Spent::YES }
             }
+            InstData::Find { .. }
+            | InstData::Put { .. }
+            | InstData::Erase { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
+            | InstData::Nth { .. } => self.state(frame, data)?,
+            // Whoever loads a program says which elements count: here all do.
+            InstData::SetState(_) => u64::MAX,
+            // Nobody listens.
+            InstData::Sample { .. } => 0,
+            InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,
+        })
+    }
+
+    /// What maps, flows and rows make of an instruction; 0 of any other.
+    fn state(&mut self, frame: &Frame<'_>, data: &InstData) -> Result<u64, InterpError> {
+        Ok(match data {
             InstData::Find { map, key, word: 0 } => {
                 self.held.get(&(*map, frame.get_all(key)?)).copied().unwrap_or(0)
             }
@@ -266,18 +286,32 @@ impl Machine<'_> {
                 self.held.remove(&(*map, frame.get_all(key)?));
                 0
             }
-            // Whoever loads a program says which elements count: here all do.
-            InstData::SetState(_) => u64::MAX,
-            InstData::Find { .. } => 0,
+            InstData::Hash { words, .. } => {
+                let mix = |hash: u64, word: u64| {
+                    (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+                };
+                frame.get_all(words)?.into_iter().fold(1, mix)
+            }
+            InstData::Flow { limit, args: [key, flow, step, _] } => {
+                let (key, flow) = ((*limit, vec![frame.get(*key)?]), frame.get(*flow)?);
+                let flows = self.flows.entry(key).or_default();
+                match (flows.contains(&flow), frame.get(*step)?) {
+                    (true, FlowStep::CLOSES) => flows.retain(|known| *known != flow),
+                    (false, FlowStep::OPENS) if flows.len() as u64 >= BURST => {
+                        return Ok(Spent::OVER);
+                    }
+                    (false, FlowStep::OPENS) => flows.push(flow),
+                    _ => {}
+                }
+                Spent::YES
+            }
             InstData::Nth { slot, wanted, of } => {
                 let [wanted, of] = [*wanted, *of].map(u64::from);
                 let taken = self.rows.entry(*slot).or_insert(0);
                 *taken += 1;
                 u64::from(*taken * wanted / of > (*taken - 1) * wanted / of)
             }
-            // Nobody listens.
-            InstData::Sample { .. } => 0,
-            InstData::Call { func, args } => self.call(*func, &frame.get_all(args)?)?,
+            _ => 0,
         })
     }
 }

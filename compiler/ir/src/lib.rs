@@ -22,6 +22,6 @@ pub use function::{
     BlockData, Builder, Clock, Function, LimitData, LineData, MapData, Module, TableData,
     ValueData, ValueDef,
 };
-pub use inst::{BinOp, BlockCall, Cond, Env, InstData, Spent, Term, Type, Width};
+pub use inst::{BinOp, BlockCall, Cond, Env, FlowStep, InstData, Spent, Term, Type, Width};
 pub use parse::{ParseError, parse};
 pub use verify::{MAX_PARAMS, Verified, VerifyError, verify};

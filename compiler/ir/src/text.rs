@@ -164,6 +164,12 @@ impl<'a> FuncText<'a> {
                 format!("erase {}, ({})", self.map(*map), self.names.list(key))
             }
             InstData::SetState(set) => format!("set_state {set}"),
+            InstData::Hash { limit, words } => {
+                format!("hash {}, ({})", self.limit(*limit), self.names.list(words))
+            }
+            InstData::Flow { limit, args } => {
+                format!("flow {}, {}", self.limit(*limit), self.names.list(args))
+            }
             InstData::Nth { slot, wanted, of } => format!("nth {slot}, {wanted}, {of}"),
             InstData::Call { func, args } => {
                 format!("call {}({})", self.callee(*func), self.names.list(args))

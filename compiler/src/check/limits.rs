@@ -5,13 +5,13 @@ use super::value::Val;
 use super::words::per_ns;
 use super::{Checker, errors, unsupported};
 use crate::fields::{At, Field, Ty};
-use crate::hir::{KeyPart, Limit, LimitId, LimitTest, Pred};
+use crate::hir::{Kept, KeyPart, Limit, LimitId, LimitTest, Pred};
 use cranelift_entity::EntityRef;
 use l4c_grammar::{LimitDecl, Name, Prop, S, Span, Value, spanned};
-use l4c_manifest::{Full, Rate, Setting, Unfit, Unit};
+use l4c_manifest::{Full, HookKind, Rate, Setting, Unfit, Unit};
 
 /// Keys that find room unless a limit says otherwise.
-const DEFAULT_MAX: u64 = 65_536;
+pub(super) const DEFAULT_MAX: u64 = 65_536;
 
 /// The largest `max`: a table of some gigabytes.
 const LARGEST_MAX: u64 = 32 << 20;
@@ -57,11 +57,15 @@ struct Props<'d> {
 }
 
 impl Checker<'_> {
-    /// Checks the limits; a [`LimitId`] is a place in the names' list.
+    /// Checks the limits; a [`LimitId`] is a place in the names' list, that of limits, and behind it that of conns.
     pub(super) fn check_limits(&mut self) {
         for decl in self.values.names.limits.clone() {
             let limit = self.limit(decl);
             self.policy.limits.push(limit);
+        }
+        for decl in self.values.names.conns.clone() {
+            let conns = self.conns(decl);
+            self.policy.limits.push(conns);
         }
     }
 
@@ -81,14 +85,8 @@ impl Checker<'_> {
         if let Some(sketch) = props.sketch {
             self.diags.push(unsupported::at(sketch.name.span, "`sketch`"));
         }
-        for prop in [props.max, props.full].into_iter().flatten().filter(|_| props.per.is_none()) {
-            let why =
-                format!("without `per` there is one bucket, and `{}` says nothing", prop.name.node);
-            self.diags.push(errors::limit_property(
-                &prop.name,
-                &why,
-                "leave it out, or add `per src`",
-            ));
+        if props.per.is_none() {
+            self.without_key([props.max, props.full]);
         }
         Limit {
             name: decl.name.node.clone(),
@@ -99,7 +97,19 @@ impl Checker<'_> {
             key,
             max,
             full,
-            word,
+            kept: if word { Kept::Word } else { Kept::Bucket },
+        }
+    }
+
+    /// What says nothing where there is no key.
+    pub(super) fn without_key<'d>(&mut self, props: impl IntoIterator<Item = Option<&'d Prop>>) {
+        for prop in props.into_iter().flatten() {
+            let why = format!(
+                "without `per` there is one for all, and `{}` says nothing",
+                prop.name.node
+            );
+            let help = "leave it out, or add `per src`";
+            self.diags.push(errors::limit_property(&prop.name, &why, help));
         }
     }
 
@@ -273,12 +283,12 @@ impl Checker<'_> {
     }
 
     /// The words of a property, constants replaced by what they say.
-    fn texts(&self, prop: &Prop) -> Vec<String> {
+    pub(super) fn texts(&self, prop: &Prop) -> Vec<String> {
         prop.values.iter().map(|value| self.sources.text(value.span).to_owned()).collect()
     }
 
     /// A number, or a constant that is one.
-    fn number_of(&mut self, word: &str, span: Span, what: &str) -> Option<u64> {
+    pub(super) fn number_of(&mut self, word: &str, span: Span, what: &str) -> Option<u64> {
         let value = spanned(Value::Word(word.to_owned()), span);
         match self.values.value(&value, &[], &mut self.diags).node {
             Val::Number(n) => Some(n),
@@ -288,7 +298,7 @@ impl Checker<'_> {
         }
     }
 
-    fn limit_max(&mut self, prop: &Prop) -> u64 {
+    pub(super) fn limit_max(&mut self, prop: &Prop) -> u64 {
         let text = self.texts(prop).join(" ");
         match self.number_of(&text, prop.span, "max") {
             Some(0) => {
@@ -306,7 +316,7 @@ impl Checker<'_> {
         }
     }
 
-    fn one_of<T: Copy>(&mut self, prop: &Prop, rows: &[(&str, T)]) -> Option<T> {
+    pub(super) fn one_of<T: Copy>(&mut self, prop: &Prop, rows: &[(&str, T)]) -> Option<T> {
         let text = self.texts(prop).join(" ");
         let found = rows.iter().find(|(name, _)| *name == text);
         if found.is_none() {
@@ -409,14 +419,21 @@ impl Checker<'_> {
             Some((Sort::Limit, index)) => {
                 Some(Pred::Limit(LimitTest { limit: LimitId::new(index), under, span }))
             }
-            // Said where it is declared.
-            Some((Sort::Conns, _)) => None,
+            Some((Sort::Conns, index)) => {
+                if self.kind != HookKind::Xdp {
+                    return self.diags.none(errors::needs_lock(span, self.kind));
+                }
+                let limit = LimitId::new(self.values.names.limits.len() + index);
+                Some(Pred::Limit(LimitTest { limit, under, span }))
+            }
             Some(_) => {
                 let symbol = self.values.names.peek(name)?;
-                self.diags.none(errors::wrong_sort(*at, name, symbol, "a limit"))
+                self.diags.none(errors::wrong_sort(*at, name, symbol, "a limit or a conns"))
             }
             None => {
-                let like = self.values.names.like(name, Sort::Limit, &self.diags);
+                let names = &self.values.names;
+                let like = names.like(name, Sort::Limit, &self.diags);
+                let like = like.or_else(|| names.like(name, Sort::Conns, &self.diags));
                 self.diags.none(errors::unknown_limit(*at, name, like))
             }
         }

@@ -45,7 +45,8 @@ impl Checker<'_> {
                     Sort::Match => "match",
                     Sort::Chain => "chain",
                     Sort::Limit => "limit",
-                    Sort::Conns | Sort::Hook => return,
+                    Sort::Conns => "conns",
+                    Sort::Hook => return,
                 };
                 out.push((name.span, word, name.node.clone()));
             }
@@ -56,6 +57,8 @@ impl Checker<'_> {
         sets.for_each(|s| add(Sort::Set, &s.name));
         let matches = names.matches.iter().filter(|m| unused(m.name));
         matches.for_each(|m| add(Sort::Match, m.name));
+        let conns = names.conns.iter().filter(|c| unused(&c.name));
+        conns.for_each(|c| add(Sort::Conns, &c.name));
         let chains = names.chains.iter().zip(reached).filter(|(_, reached)| !reached);
         chains.for_each(|(c, _)| add(Sort::Chain, c.name));
         let limits = names.limits.iter().filter(|limit| unused(&limit.name));

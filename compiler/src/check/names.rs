@@ -96,6 +96,7 @@ pub(crate) struct Names<'a> {
     pub sets: Vec<&'a SetDecl>,
     pub matches: Vec<MatchItem<'a>>,
     pub limits: Vec<&'a LimitDecl>,
+    pub conns: Vec<&'a LimitDecl>,
     pub chains: Vec<ChainItem<'a>>,
     pub hooks: Vec<&'a HookDecl>,
     pub tests: Vec<&'a TestDecl>,
@@ -131,8 +132,8 @@ impl<'a> Names<'a> {
                 self.limits.push(limit);
             }
             ItemKind::Conns(conns) => {
-                self.define(&conns.name, Sort::Conns, 0, diags);
-                diags.push(unsupported::at(conns.name.span, "`conns`"));
+                self.define(&conns.name, Sort::Conns, self.conns.len(), diags);
+                self.conns.push(conns);
             }
             ItemKind::Match { name, params, body } => {
                 self.define(name, Sort::Match, self.matches.len(), diags);
@@ -197,7 +198,7 @@ impl<'a> Names<'a> {
             Sort::Chain => nearest(name, self.chains.iter().map(|c| of(&c.name)), diags),
             Sort::Hook => nearest(name, self.hooks.iter().map(|h| of(&&h.name)), diags),
             Sort::Limit => nearest(name, self.limits.iter().map(|l| of(&&l.name)), diags),
-            Sort::Conns => None,
+            Sort::Conns => nearest(name, self.conns.iter().map(|c| of(&&c.name)), diags),
         };
         found.map(str::to_owned)
     }

@@ -5,7 +5,7 @@ use crate::fields::{Field, Place, Ty};
 use l4c_grammar::Span;
 use l4c_manifest::{Full, Rate, Unit};
 
-/// A token bucket, or one for each key.
+/// A token bucket, or one for each key; or so many flows for each key.
 #[derive(Debug, Clone)]
 pub struct Limit {
     /// Its name.
@@ -24,8 +24,22 @@ pub struct Limit {
     pub max: u64,
     /// What becomes of a new key when there is none.
     pub full: Full,
-    /// One word a bucket, on hooks that may lock too.
-    pub word: bool,
+    /// What is kept of a key.
+    pub kept: Kept,
+}
+
+/// What is kept of a key of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// A bucket.
+    Bucket,
+    /// A bucket in one word, on hooks that may lock too.
+    Word,
+    /// Flows, of which a key may have [`Limit::burst`]; one counts for so long after its last packet.
+    Flows {
+        /// Nanoseconds, at least one.
+        idle_ns: u64,
+    },
 }
 
 /// A part of a key.

@@ -5,7 +5,7 @@ use super::value::Bits;
 use crate::fields::Place;
 use crate::hir::{KeyPart, LimitTest};
 use crate::limits::{HookLimit, places};
-use l4c_ir::{BinOp, Block, Cond, Env, Limit, Spent, Value};
+use l4c_ir::{BinOp, Block, Cond, Env, Func, Limit, Spent, Value};
 use l4c_manifest::{Full, LimitClock, Unit};
 
 /// An IPv4 address where there may be an IPv6 one: `::ffff:a.b.c.d` (RFC 4291 2.5.5.2). No packet has such an address
@@ -16,17 +16,27 @@ const MAPPED: u64 = 0xffff_0000_0000;
 pub(super) struct NamedLimit {
     pub ir: Limit,
     pub limit: HookLimit,
+    /// The function that takes packets of flows, if flows are what it counts.
+    pub flows: Option<Func>,
 }
 
 impl FuncBuilder<'_, '_> {
     /// Spends a token, and goes to `yes` or `no`; to `no` too where the key is not there.
     pub(super) fn limit(&mut self, test: &LimitTest, yes: Block, no: Block) {
         let names = self.names;
-        let Some(NamedLimit { ir, limit }) = names.limits.get(&test.limit) else {
+        let Some(NamedLimit { ir, limit, flows }) = names.limits.get(&test.limit) else {
             return self.b.jump(no, Vec::new());
         };
         let parts = &self.policy.limits[test.limit].key;
         let key = self.key(parts, limit, no);
+        let spent = match flows {
+            Some(flows) => self.flow((*ir, *flows), limit, key, no),
+            None => self.spend(*ir, limit, key),
+        };
+        self.answers(test, limit, spent, (yes, no));
+    }
+
+    fn spend(&mut self, ir: Limit, limit: &HookLimit, key: Vec<Value>) -> Value {
         let manifest = &limit.manifest;
         let units = match manifest.unit {
             Unit::Packets => self.b.iconst(1),
@@ -37,7 +47,18 @@ impl FuncBuilder<'_, '_> {
             LimitClock::Coarse => self.b.env(Env::Ticks),
             LimitClock::Stopped => self.b.iconst(0),
         };
-        let spent = self.b.spend(*ir, key, units, time);
+        self.b.spend(ir, key, units, time)
+    }
+
+    /// Goes where what became of a token, or of a flow, says.
+    fn answers(
+        &mut self,
+        test: &LimitTest,
+        limit: &HookLimit,
+        spent: Value,
+        (yes, no): (Block, Block),
+    ) {
+        let manifest = &limit.manifest;
         let (over, under) = if test.under { (no, yes) } else { (yes, no) };
         let other = self.b.new_block();
         self.b.br_imm(Cond::Eq, spent, Spent::YES, under, other);
@@ -104,7 +125,13 @@ impl FuncBuilder<'_, '_> {
     }
 
     /// The first of its places that is there.
-    fn outer_part(&mut self, part: &KeyPart, limit: &HookLimit, wide: bool, no: Block) -> Bits {
+    pub(super) fn outer_part(
+        &mut self,
+        part: &KeyPart,
+        limit: &HookLimit,
+        wide: bool,
+        no: Block,
+    ) -> Bits {
         self.first_place(part, &places(part, limit.families), wide, no)
     }
 

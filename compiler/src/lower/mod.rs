@@ -7,6 +7,7 @@
 //! edge_r0(layout, len) …    a run of the hook's own rules
 //! edge_c0_web(layout, len)  a chain; its runs are edge_c0_web_r0 … when it has several
 //! edge_sample(slot, …)      hands packets to whoever listens, by chance
+//! edge_flows_NAME(key, …)   takes packets of flows that a `conns` counts
 //! edge_walk, edge_step      the way over IPv6 extension headers
 //! edge_inner                the layout word of the packet inside a tunnel
 //! edge_lens, edge_question  where the payload and a DNS question lie, for the lengths word
@@ -26,6 +27,7 @@ mod bytes;
 mod cheapest;
 mod effects;
 mod exact;
+mod flow;
 mod glob;
 mod layout;
 mod lens;
@@ -57,7 +59,7 @@ use l4c_ir::{
     BinOp, Block, Builder, Clock, Cond, Env, Func, Function, LimitData, Line, LineData, Map,
     MapData, Module, Value,
 };
-use l4c_manifest::{HookKind, Set, SetTable, Verdict};
+use l4c_manifest::{HookKind, Set, SetTable, Storage, Verdict};
 use layout::{L3_MASK, L3_SHIFT};
 use lens::PKT_LEN_MASK;
 use limit::NamedLimit;
@@ -98,7 +100,7 @@ pub fn lower(policy: &Policy, hook: HookId, plan: &Plan, shadow: bool, quote: Qu
     for limit in limits::of_hook(policy, hook, counted) {
         let (name, key_words) = (limit.manifest.map.clone(), limit.manifest.key_words());
         let ir = limits.push(LimitData { name, key_words });
-        named_limits.insert(limit.id, NamedLimit { ir, limit });
+        named_limits.insert(limit.id, NamedLimit { ir, limit, flows: None });
     }
     let used = hook_sets::of_hook(policy, hook, counted + 2 * limits.len() as u32);
     let full_slots = hook_sets::counted(&used);
@@ -318,6 +320,13 @@ impl Lowering<'_> {
         let hook_name = self.policy.hooks[self.hook].name.clone();
         if !report::samples(self.policy, self.hook).is_empty() {
             self.names.sampler = Some(self.made.funcs.push(effects::sampler(&hook_name)));
+        }
+        let mut flows: Vec<&mut NamedLimit> = self.names.limits.values_mut().collect();
+        flows.retain(|named| named.limit.manifest.storage == Storage::Flows);
+        flows.sort_by_key(|named| named.limit.id);
+        for named in flows {
+            let name = format!("{hook_name}_flows_{}", named.limit.manifest.name);
+            named.flows = Some(self.made.funcs.push(flow::function(&name, named.ir)));
         }
         // Callees first: a chain's function must have a name before a rule can call it.
         for chain in self.chains_callees_first() {

@@ -1,7 +1,8 @@
 //! What a hook's rules ask of the headers, so that nothing else is read.
 
+use super::flow;
 use crate::fields::{At, Base, Field, Info, When};
-use crate::hir::{Atom, Effect, KeyPart, Layer, Operand, Policy, Pred, Rule, Steer};
+use crate::hir::{Atom, Effect, Kept, KeyPart, Layer, Operand, Policy, Pred, Rule, Steer};
 use l4c_manifest::Verdict;
 
 /// What the header reader must find out.
@@ -60,7 +61,14 @@ impl Needs {
                 }
             }
             Pred::Atom(atom) => self.add_atom(atom),
-            Pred::Limit(test) => self.add_key(&policy.limits[test.limit].key, inside),
+            Pred::Limit(test) => {
+                if let Kept::Flows { .. } = policy.limits[test.limit].kept
+                    && !inside
+                {
+                    flow::FIELDS.iter().for_each(|name| self.add_named(name));
+                }
+                self.add_key(&policy.limits[test.limit].key, inside);
+            }
             Pred::Tuple(test) => self.add_key(&test.key, inside),
             Pred::Not(negated) => self.add_pred(policy, negated, inside),
             Pred::And(list) | Pred::Or(list) => {
@@ -104,6 +112,10 @@ impl Needs {
             Operand::Name => self.add_when(When::Question),
             Operand::Field { field, inner: false, .. } => self.add_field(field),
         }
+    }
+
+    fn add_named(&mut self, name: &str) {
+        Field::find(name).into_iter().for_each(|field| self.add_field(field));
     }
 
     fn add_field(&mut self, field: &Field) {

@@ -1,6 +1,7 @@
 //! One predicate on one packet.
 
 use super::buckets::Buckets;
+use super::conns::{Conns, Step};
 use super::dissect::Dissected;
 use super::dns;
 use super::elements::Sets;
@@ -8,8 +9,8 @@ use super::picks::Picks;
 use super::trace::{Read, Value, field_value, name_value, slice_value};
 use crate::fields::{Arrival, At, Field, Place, Ty};
 use crate::hir::{
-    Atom, AtomTest, Change, ChangeKind, KeyPart, LimitTest, Operand, Pattern, Policy, Pred, SetId,
-    TupleTest,
+    Atom, AtomTest, Change, ChangeKind, Kept, KeyPart, Limit, LimitTest, Operand, Pattern, Policy,
+    Pred, SetId, TupleTest,
 };
 use crate::ranges::Ranges;
 use l4c_manifest::Key;
@@ -30,6 +31,8 @@ pub(super) struct Question<'q, 'p> {
     pub buckets: &'q mut Buckets,
     /// The elements of sets that change.
     pub sets: &'q mut Sets,
+    /// The flows of all conns.
+    pub conns: &'q mut Conns,
     /// Who is picked.
     pub picks: &'q mut Picks,
     /// What was read so far, if somebody wants to know.
@@ -122,6 +125,9 @@ impl Question<'_, '_> {
             let Some(found) = found else { return false };
             key.extend(found);
         }
+        if let Kept::Flows { idle_ns } = limit.kept {
+            return self.flow(test, limit, (key, idle_ns));
+        }
         let spent = self.buckets.spend((test.limit, limit), key, self.bytes, self.now_ns);
         if let Some(reads) = &mut self.reads {
             let left = if spent { "a token is spent" } else { "no token is left" };
@@ -173,6 +179,45 @@ impl Question<'_, '_> {
             let prefix_bits = prefix.then(|| parts[0].prefix_bits[usize::from(wide)]);
             Some(Key { wide, values, prefix_bits })
         })
+    }
+
+    /// A flow is who speaks to whom by which protocol and ports; without them there is no answer but no.
+    fn flow(&mut self, test: &LimitTest, limit: &Limit, (key, idle_ns): (Vec<u128>, u64)) -> bool {
+        let value = |name: &str| {
+            let places = Field::find(name).into_iter().flat_map(|field| field.places);
+            let mut values = places
+                .filter_map(|place| Some([place.width_bits().into(), self.packet.value(place)?]));
+            values.next()
+        };
+        let (Some(src), Some(dst), Some(proto)) = (value("src"), value("dst"), value("proto"))
+        else {
+            return false;
+        };
+        let mut flow = [src, dst, proto].concat();
+        let mut step = Step::Opens;
+        // TCP, UDP, DCCP, SCTP, UDP-Lite.
+        if [6, 17, 33, 132, 136].contains(&proto[1]) {
+            let (Some(sport), Some(dport)) = (value("sport"), value("dport")) else { return false };
+            flow.extend([sport, dport].concat());
+        }
+        if proto[1] == 6 {
+            let Some([_, flags]) = value("tcp.flags") else { return false };
+            let has = |bit: u128| flags & bit != 0;
+            let (fin, syn, rst, ack) = (has(1), has(2), has(4), has(16));
+            step = match (fin || rst, syn && !ack) {
+                (true, _) => Step::Closes,
+                (false, true) => Step::Opens,
+                (false, false) => Step::GoesOn,
+            };
+        }
+        let numbers = (limit.burst, idle_ns, self.now_ns);
+        let taken = self.conns.take((test.limit, key), flow, step, numbers);
+        if let Some(reads) = &mut self.reads {
+            let text = if taken { "not one too many" } else { "one flow too many" };
+            let field = format!("conns {}", limit.name);
+            reads.push(Read { field, value: Some(Value::Text(text.to_owned())) });
+        }
+        taken == test.under
     }
 
     fn note_field(&mut self, field: &Field, inner: bool, packet: Option<&Dissected<'_>>) {

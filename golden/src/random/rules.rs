@@ -62,6 +62,12 @@ pub fn text(script: &Script) -> String {
     let mut rng = StdRng::seed_from_u64(script.default);
     for at in 0..LIMITS {
         let (rate, key) = (pick(&mut rng, &RATES), pick(&mut rng, &KEYS));
+        // Flows are kept under locks, which not every kind of hook may take.
+        if script.link && rng.random_ratio(1, 3) {
+            let line = conns(at, key, &mut rng);
+            writer.line(&line);
+            continue;
+        }
         let word = if rng.random_ratio(1, 3) { " storage word" } else { "" };
         let per = if key.is_empty() { String::new() } else { format!(" per {key} max 4000") };
         writer.line(&format!("limit rate{at} {{ {rate}{per}{word} }}"));
@@ -86,6 +92,14 @@ pub fn text(script: &Script) -> String {
     }
     writer.line("}");
     writer.out
+}
+
+/// Room for all flows of a trial, so that chance does not decide which of them is counted.
+fn conns(at: u32, key: &str, rng: &mut StdRng) -> String {
+    let allowed = pick(rng, &[1, 2, 5, 30, 200]);
+    let idle = pick(rng, &["", " idle 10ms", " idle 100ms", " idle 1s"]);
+    let per = if key.is_empty() { String::new() } else { format!(" per {key} max 100k") };
+    format!("conns rate{at} {{ allow {allowed}{per}{idle} }}")
 }
 
 impl Writer {

@@ -10,9 +10,10 @@ use crate::kernel::load::Kept;
 use crate::limits::{self, Clocks};
 use crate::{Object, sys};
 use l4c_manifest::{
-    Hook, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, Storage,
-    Unfit, WORD_TAT_BITS,
+    Hook, LINE_SLOTS_OFF, Limit, Params, Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES,
+    SET_WAYS_OFF, SLOT_BYTES, Storage, Unfit, WORD_TAT_BITS,
 };
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// A limit of a loaded hook.
@@ -134,7 +135,10 @@ impl LoadedLimit {
             hook: hook.name.clone(),
             limit: limit.clone(),
             per_second: limit.rate.map(|_| speed * 1e9 / cost),
-            burst: setting.burst / setting.cost.max(1),
+            burst: match limit.storage {
+                Storage::Flows => setting.burst,
+                Storage::Lock | Storage::Word => setting.burst / setting.cost.max(1),
+            },
         }
     }
 }
@@ -222,6 +226,10 @@ fn changed(
     (rate, burst): (Option<Rate>, Option<u64>),
     clocks: &Clocks,
 ) -> Result<Params, PolicyError> {
+    if limit.storage == Storage::Flows {
+        let why = format!("`{}` counts flows, and has neither rate nor burst", limit.name);
+        return Err(PolicyError::usage(why).help("write it into the rules and load them"));
+    }
     let unfit = |why: Unfit| {
         let why = match why {
             Unfit::Years(years) => format!("a bucket would take {years} years to fill"),
@@ -252,6 +260,9 @@ fn changed(
 
 /// The buckets of a table that are not full at `now`, by the limit's own clock.
 fn read(limit: &Limit, params: &Params, values: &[u8], now: u64) -> Vec<Bucket> {
+    if limit.storage == Storage::Flows {
+        return flows(limit, values, now);
+    }
     let setting = params.setting();
     let cost = setting.cost.max(1) as f64;
     let mut out = Vec::new();
@@ -262,6 +273,8 @@ fn read(limit: &Limit, params: &Params, values: &[u8], now: u64) -> Vec<Bucket> 
                     let at = (SET_WAYS_OFF + way * SET_WAY_BYTES) as usize;
                     (Some(key(limit, set, way)), word(set, at).saturating_sub(now))
                 }
+                // Read above.
+                Storage::Flows => continue,
                 Storage::Word => {
                     (None, ahead(limit, word(set, 8 * way as usize), now, setting.burst))
                 }
@@ -270,6 +283,22 @@ fn read(limit: &Limit, params: &Params, values: &[u8], now: u64) -> Vec<Bucket> 
                 out.push(Bucket { key, owes: ahead as f64 / cost });
             }
         }
+    }
+    out
+}
+
+/// Keys that have flows, and how many of them count at `now`.
+fn flows(limit: &Limit, values: &[u8], now: u64) -> Vec<Bucket> {
+    let mut out = Vec::new();
+    for line in values.chunks_exact(limit.set_bytes() as usize) {
+        let mut keys: BTreeMap<u64, u32> = BTreeMap::new();
+        let slots = (LINE_SLOTS_OFF as usize..).step_by(SLOT_BYTES as usize);
+        for at in slots.take(limit.line_slots() as usize) {
+            if word(line, at + 8) > now {
+                *keys.entry(word(line, at) >> 32).or_default() += 1;
+            }
+        }
+        out.extend(keys.into_values().map(|flows| Bucket { key: None, owes: flows.into() }));
     }
     out
 }

@@ -6,7 +6,7 @@ use super::record::{HookRecord, Record};
 use super::{LoadedLimit, LoadedSet, Locked, PolicyError, counts};
 use crate::kernel::counters::Shape;
 use crate::{Counter, sys};
-use l4c_manifest::Hook;
+use l4c_manifest::{Hook, Storage};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -38,7 +38,9 @@ pub struct LimitStats {
     pub name: String,
     /// Keys whose buckets are not full.
     pub keys: u64,
-    /// Keys that find room.
+    /// Flows that count, of a `conns`.
+    pub flows: Option<u64>,
+    /// Keys that find room, or flows.
     pub max: u64,
     /// Packets over the limit.
     pub over: u64,
@@ -98,9 +100,12 @@ impl Locked {
         let packets = |slot: u32| counters.get(slot as usize).map_or(0, |c| c.packets);
         own.map(|loaded| {
             let limit = &loaded.limit;
+            let buckets = self.buckets(loaded)?;
+            let flows = buckets.iter().map(|key| key.owes as u64).sum();
             Ok(LimitStats {
                 name: limit.name.clone(),
-                keys: self.buckets(loaded)?.len() as u64,
+                keys: buckets.len() as u64,
+                flows: (limit.storage == Storage::Flows).then_some(flows),
                 max: limit.max,
                 over: packets(limit.slot),
                 full: packets(limit.slot + 1),

@@ -38,6 +38,8 @@ fn result(func: &Function, data: &InstData, max: &SecondaryMap<Value, u64>) -> u
         | InstData::Put { .. }
         | InstData::Erase { .. }
         | InstData::SetState(_)
+        | InstData::Hash { .. }
+        | InstData::Flow { .. }
         | InstData::Call { .. }
         | InstData::IfaceSlot(_)
         | InstData::Redirect { .. }

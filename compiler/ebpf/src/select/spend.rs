@@ -88,11 +88,13 @@ impl Select<'_> {
         match limit.storage {
             Storage::Lock => self.locked(&bucket),
             Storage::Word => self.in_a_word(&bucket),
+            // Those have an instruction of their own.
+            Storage::Flows => {}
         }
         self.emit(Op::Label(out));
     }
 
-    fn load_word(&mut self, base: Reg, off: i16) -> Reg {
+    pub(super) fn load_word(&mut self, base: Reg, off: i16) -> Reg {
         let dst = self.fresh();
         self.emit(Op::Load { width: Width::B8, dst, base, off });
         dst
@@ -107,7 +109,7 @@ impl Select<'_> {
     }
 
     /// Multiply, fold, multiply again by a secret odd number: which keys share a set, nobody outside can tell.
-    fn hash(&mut self, params: Reg, key: &[Reg]) -> Reg {
+    pub(super) fn hash(&mut self, params: Reg, key: &[Reg]) -> Reg {
         let hash = self.load_word(params, Params::SEEDS_OFF as i16);
         let factor = self.load_word(params, Params::SEEDS_OFF as i16 + 8);
         for &word in key {
@@ -123,7 +125,7 @@ impl Select<'_> {
     }
 
     /// The address of the set that a hash falls into.
-    fn set_of(&mut self, id: Limit, limit: &manifest::Limit, hash: Reg) -> Reg {
+    pub(super) fn set_of(&mut self, id: Limit, limit: &manifest::Limit, hash: Reg) -> Reg {
         let index = self.fresh();
         self.emit(Op::mov(index, Src::Reg(hash)));
         self.emit_alu(Alu::Rsh, index, Src::Imm(32));
@@ -137,7 +139,7 @@ impl Select<'_> {
     }
 
     /// Nanoseconds, in a register that may be changed; and the tick, if ticks are what is counted.
-    fn limit_time(
+    pub(super) fn limit_time(
         &mut self,
         limit: &manifest::Limit,
         params: Reg,
@@ -158,7 +160,7 @@ impl Select<'_> {
     }
 
     /// Where the setting in force is, less [`Params::SETTING_OFF`].
-    fn setting(&mut self, params: Reg) -> Reg {
+    pub(super) fn setting(&mut self, params: Reg) -> Reg {
         let setting = self.load_word(params, Params::ACTIVE_OFF as i16);
         self.emit_alu(Alu::And, setting, Src::Imm(1));
         self.emit_alu(Alu::Mul, setting, Src::Imm(Params::SETTING_BYTES as i32));

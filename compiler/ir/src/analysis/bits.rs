@@ -157,7 +157,7 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         InstData::Load { width, .. } => KnownBits::up_to(width.mask()),
         InstData::Env(Env::PktLen) => KnownBits::up_to(0xffff),
         InstData::Member { .. } | InstData::Nth { .. } => KnownBits::up_to(1),
-        InstData::Spend { .. } => KnownBits::up_to(Spent::EVICTED),
+        InstData::Spend { .. } | InstData::Flow { .. } => KnownBits::up_to(Spent::EVICTED),
         InstData::Env(Env::Iface | Env::RxQueue | Env::Cpu | Env::Mark)
         | InstData::IfaceSlot(_)
         | InstData::Random => KnownBits::up_to(u64::from(u32::MAX)),
@@ -167,6 +167,7 @@ pub(crate) fn of_inst(data: &InstData, bits: &SecondaryMap<Value, KnownBits>) ->
         | InstData::Put { .. }
         | InstData::Erase { .. }
         | InstData::SetState(_)
+        | InstData::Hash { .. }
         | InstData::Sample { .. }
         | InstData::Call { .. }
         | InstData::Redirect { .. }

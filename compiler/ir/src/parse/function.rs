@@ -317,12 +317,17 @@ impl<'a> Parser<'a> {
                 let [slot, bytes] = self.values(scope)?;
                 InstData::Count { slot, bytes }
             }
+            ("hash", None) => {
+                let limit = self.limit_name(line)?;
+                self.sign('(')?;
+                InstData::Hash { limit, words: self.value_list(scope)? }
+            }
+            ("flow", None) => {
+                let limit = self.limit_name(line)?;
+                InstData::Flow { limit, args: self.values(scope)? }
+            }
             ("spend", None) => {
-                let name = self.word("a limit's name")?;
-                let Some(&limit) = self.limits.get(name) else {
-                    return Err(ParseError::new(line, format!("no limit `{name}` before here")));
-                };
-                self.sign(',')?;
+                let limit = self.limit_name(line)?;
                 let [units, time] = self.values(scope)?;
                 self.sign(',')?;
                 self.sign('(')?;
@@ -358,5 +363,15 @@ impl<'a> Parser<'a> {
                 InstData::Binary { op, args: self.values(scope)? }
             }
         })
+    }
+
+    /// `NAME,`
+    fn limit_name(&mut self, line: u32) -> Result<crate::Limit, ParseError> {
+        let name = self.word("a limit's name")?;
+        let Some(&limit) = self.limits.get(name) else {
+            return Err(ParseError::new(line, format!("no limit `{name}` before here")));
+        };
+        self.sign(',')?;
+        Ok(limit)
     }
 }

@@ -158,6 +158,8 @@ impl ClassDef {
             | InstData::Put { .. }
             | InstData::Erase { .. }
             | InstData::Nth { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -133,6 +133,8 @@ impl Fold<'_> {
             | InstData::Erase { .. }
             | InstData::SetState(_)
             | InstData::Nth { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
             | InstData::Call { .. }
             | InstData::IfaceSlot(_)
             | InstData::Redirect { .. }

@@ -77,6 +77,7 @@ const fn can_move(data: &InstData) -> bool {
         InstData::Binary { .. } | InstData::Swap { .. } | InstData::Load { .. } => true,
         InstData::Env(Env::PktLen | Env::Iface | Env::RxQueue | Env::Mark) => true,
         InstData::Member { .. } | InstData::IfaceSlot(_) | InstData::SetState(_) => true,
+        InstData::Hash { .. } => true,
         InstData::Env(Env::Cpu | Env::Now | Env::Ticks) => false,
         // A number is made where it is used, wherever it stands.
         InstData::Const(_)
@@ -88,6 +89,7 @@ const fn can_move(data: &InstData) -> bool {
         | InstData::Put { .. }
         | InstData::Erase { .. }
         | InstData::Nth { .. }
+        | InstData::Flow { .. }
         | InstData::Call { .. }
         | InstData::Redirect { .. }
         | InstData::Reject { .. } => false,

@@ -96,6 +96,8 @@ impl Body<'_> {
                     | InstData::Erase { .. }
                     | InstData::SetState(_)
                     | InstData::Nth { .. }
+                    | InstData::Hash { .. }
+                    | InstData::Flow { .. }
                     | InstData::Call { .. }
                     | InstData::IfaceSlot(_)
                     | InstData::Redirect { .. }

@@ -112,6 +112,13 @@ impl Shape<'_> {
             | InstData::Erase { map, key } => self.map_key(data, *map, key.len()),
             InstData::SetState(set) if *set < self.module.set_states => Ok(()),
             InstData::SetState(_) => Err("the set does not exist".to_owned()),
+            InstData::Hash { limit, words } if self.module.limits.is_valid(*limit) => {
+                if words.is_empty() { Err("there is nothing to hash".to_owned()) } else { Ok(()) }
+            }
+            InstData::Flow { limit, .. } if self.module.limits.is_valid(*limit) => Ok(()),
+            InstData::Hash { .. } | InstData::Flow { .. } => {
+                Err("the limit does not exist".to_owned())
+            }
             &InstData::Nth { slot, wanted, of } => {
                 if slot >= self.module.rows {
                     return Err("the module has no such row".to_owned());

@@ -1,7 +1,9 @@
 //! What is said of `limit`.
 
 use super::{meant, shown};
+use crate::hir::{Kept, Limit};
 use l4c_grammar::{Diag, Name, Span};
+use l4c_manifest::HookKind;
 
 /// `over(nothing)`
 pub(crate) fn unknown_limit(span: Span, name: &str, like: Option<String>) -> Diag {
@@ -35,7 +37,10 @@ pub(crate) fn amount_form(span: Span, word: &str) -> Diag {
     limit(
         span,
         &format!("this is no `{word}`"),
-        &format!("write `{word} 2000`, or with its unit `{word} 2000 packets`"),
+        &match word {
+            "allow" | "max" => format!("write `{word} 100`"),
+            _ => format!("write `{word} 2000`, or with its unit `{word} 2000 packets`"),
+        },
     )
 }
 
@@ -73,12 +78,28 @@ pub(crate) fn cannot_bind(span: Span) -> Diag {
 }
 
 /// A token is spent before a packet is known to be meant.
-pub(crate) fn asked_early(name: Span, limit: &str, later: Span) -> Diag {
-    let why = format!("packets spend tokens of `{limit}` that this rule is not about");
+pub(crate) fn asked_early(name: Span, limit: &Limit, later: Span) -> Diag {
+    let flows = matches!(limit.kept, Kept::Flows { .. });
+    let limit = &limit.name;
+    let (why, label) = if flows {
+        let why = format!("packets open flows of `{limit}` that this rule is not about");
+        (why, "a flow is opened here")
+    } else {
+        let why = format!("packets spend tokens of `{limit}` that this rule is not about");
+        (why, "a token is spent here")
+    };
     Diag::warning("W0109", name, why)
-        .label("a token is spent here")
+        .label(label)
         .other(later, "and this is asked later")
         .help(format!("write `over({limit})` last"))
+}
+
+/// A `conns` in a hook whose programs may not lock.
+pub(crate) fn needs_lock(span: Span, kind: HookKind) -> Diag {
+    let kind = kind.name();
+    Diag::error("E0314", span, format!("hook {kind} can't ask this: its programs may not lock"))
+        .label("not here")
+        .help("a `limit` without `sketch` needs no lock")
 }
 
 /// A property of a limit of another kind.

@@ -14,8 +14,8 @@ impl Checker<'_> {
             early(rule, &mut found);
         }
         for (test, later) in found {
-            let name = self.policy.limits[test.limit].name.clone();
-            self.diags.push(errors::asked_early(test.span, &name, later));
+            let limit = &self.policy.limits[test.limit];
+            self.diags.push(errors::asked_early(test.span, limit, later));
         }
     }
 }

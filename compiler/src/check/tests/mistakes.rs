@@ -217,7 +217,6 @@ fn what_is_not_there_yet() {
                 "use std::bogons\nhook xdp h { src in @bogons or bogons_v6 -> jump bogons }",
                 &[("E0900", "bogons")],
             ),
-            ("conns a { allow 10 per src }", &[("E0900", "a")]),
             ("hook socket s { }", &[("E0900", "socket")]),
             ("hook netfilter s input { }", &[("E0900", "netfilter")]),
         ],
