@@ -249,69 +249,52 @@ impl Select<'_> {
             }
             (InstData::Redirect { iface }, _) => self.redirect(*iface),
             (InstData::Erase { map, key }, _) => self.erase(*map, key),
-            (InstData::Const(_), _) | (_, None) => {}
             (InstData::Binary { op, args }, Some(v)) => self.binary(*op, *args, v),
-            (InstData::Swap { width, arg }, Some(v)) => {
+            // Constants are made where they are used; answers by hand, as functions of their own.
+            (InstData::Const(_) | InstData::Reject { .. }, _) | (_, None) => {}
+            (_, Some(v)) => {
                 let dst = self.home(v);
+                self.result(dst, data);
+            }
+        }
+    }
+
+    /// `dst` = what an instruction gives.
+    fn result(&mut self, dst: Reg, data: &InstData) {
+        match data {
+            InstData::Swap { width, arg } => {
                 self.set(dst, *arg);
                 self.emit(Op::Swap { width: *width, dst });
             }
-            (InstData::Load { ptr, disp_bytes, width }, Some(v)) => {
-                let dst = self.home(v);
+            InstData::Load { ptr, disp_bytes, width } => {
                 self.packet_load(dst, *ptr, *disp_bytes, *width);
             }
-            (InstData::Env(env), Some(v)) => {
-                let dst = self.home(v);
-                self.env(dst, *env);
-            }
-            (InstData::IfaceSlot(slot), Some(v)) => {
-                let dst = self.home(v);
-                self.iface_slot(dst, *slot);
-            }
-            (InstData::Member { table, hi, lo }, Some(v)) => {
-                let dst = self.home(v);
-                self.member(dst, *table, *hi, *lo);
-            }
-            (InstData::Random, Some(v)) => {
-                let dst = self.home(v);
-                self.random(dst);
-            }
-            (InstData::Spend { limit, key, units, time }, Some(v)) => {
-                let dst = self.home(v);
+            InstData::Env(env) => self.env(dst, *env),
+            InstData::IfaceSlot(slot) => self.iface_slot(dst, *slot),
+            InstData::Member { table, hi, lo } => self.member(dst, *table, *hi, *lo),
+            InstData::Random => self.random(dst),
+            InstData::Spend { limit, key, units, time } => {
                 self.spend(dst, *limit, key, *units, *time);
             }
-            (InstData::Find { map, key, word }, Some(v)) => {
-                let dst = self.home(v);
-                self.find(dst, *map, key, *word);
-            }
-            (InstData::Put { map, key, word }, Some(v)) => {
-                let dst = self.home(v);
-                self.put(dst, *map, key, *word);
-            }
-            (InstData::SetState(set), Some(v)) => {
-                let dst = self.home(v);
-                self.set_state(dst, *set);
-            }
-            (InstData::Hash { limit, words }, Some(v)) => {
-                let dst = self.home(v);
-                self.hash_words(dst, *limit, words);
-            }
-            (InstData::Flow { limit, args }, Some(v)) => {
-                let dst = self.home(v);
-                self.flow(dst, *limit, *args);
-            }
-            (&InstData::Nth { slot, wanted, of }, Some(v)) => {
-                let dst = self.home(v);
-                self.nth(dst, slot, (wanted, of));
-            }
-            (InstData::Call { func, args }, Some(v)) => {
+            InstData::Find { map, key, word } => self.find(dst, *map, key, *word),
+            InstData::Put { map, key, word } => self.put(dst, *map, key, *word),
+            InstData::SetState(set) => self.set_state(dst, *set),
+            InstData::Hash { limit, words } => self.hash_words(dst, *limit, words),
+            InstData::Flow { limit, args } => self.flow(dst, *limit, *args),
+            InstData::Nth { slot, wanted, of } => self.nth(dst, *slot, (*wanted, *of)),
+            InstData::Call { func, args } => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];
                 list.extend(args.iter().map(|&a| Arg::Src(self.src(a))));
-                let ret = Some(self.home(v));
-                self.emit(Op::Call { callee: Callee::Func(*func), args: list, ret });
+                self.emit(Op::Call { callee: Callee::Func(*func), args: list, ret: Some(dst) });
             }
-            // Made by hand, as a function of its own.
-            (InstData::Reject { .. }, Some(_)) => {}
+            // These give nothing, or were taken before.
+            InstData::Const(_)
+            | InstData::Binary { .. }
+            | InstData::Count { .. }
+            | InstData::Sample { .. }
+            | InstData::Erase { .. }
+            | InstData::Redirect { .. }
+            | InstData::Reject { .. } => {}
         }
     }
 
