@@ -14,6 +14,7 @@ mod member;
 mod nth;
 mod range;
 mod sample;
+mod sketch;
 mod spend;
 mod stubs;
 mod window;
@@ -312,25 +313,16 @@ impl Select<'_> {
                 let dst = self.home(v);
                 self.member(dst, *table, *hi, *lo);
             }
-            (InstData::Random, Some(v)) => {
+            (
+                InstData::Random
+                | InstData::Spend { .. }
+                | InstData::Hash { .. }
+                | InstData::Flow { .. }
+                | InstData::Nth { .. },
+                Some(v),
+            ) => {
                 let dst = self.home(v);
-                self.random(dst);
-            }
-            (InstData::Spend { limit, key, units, time }, Some(v)) => {
-                let dst = self.home(v);
-                self.spend(dst, *limit, key, *units, *time);
-            }
-            (InstData::Hash { limit, words }, Some(v)) => {
-                let dst = self.home(v);
-                self.hash_words(dst, *limit, words);
-            }
-            (InstData::Flow { limit, args }, Some(v)) => {
-                let dst = self.home(v);
-                self.flow(dst, *limit, *args);
-            }
-            (&InstData::Nth { slot, wanted, of }, Some(v)) => {
-                let dst = self.home(v);
-                self.nth(dst, slot, (wanted, of));
+                self.stateful(dst, data);
             }
             (InstData::Call { func, args }, Some(v)) => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];
