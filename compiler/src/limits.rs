@@ -153,11 +153,12 @@ fn manifest(
     let key: Vec<_> = limit.key.iter().map(|part| key_part(part, families)).collect();
     let idle_ns = match limit.kept {
         Kept::Flows { idle_ns } => idle_ns,
-        Kept::Bucket | Kept::Word => 0,
+        Kept::Bucket | Kept::Word | Kept::Sketch => 0,
     };
     let storage = match hook.kind {
         // The checker lets none of them into another hook.
         _ if idle_ns > 0 => Storage::Flows,
+        _ if limit.kept == Kept::Sketch => Storage::Sketch,
         HookKind::Xdp if limit.kept == Kept::Bucket => Storage::Lock,
         HookKind::Xdp | HookKind::Socket => Storage::Word,
     };
@@ -167,7 +168,9 @@ fn manifest(
         Some(rate) => {
             let depth_ns =
                 u128::from(limit.burst) * u128::from(rate.per_ns) / u128::from(rate.amount.max(1));
-            if depth_ns >= COARSE_NS { LimitClock::Coarse } else { LimitClock::Fine }
+            // What a tick brings early would be shared by many.
+            let coarse = depth_ns >= COARSE_NS && storage != Storage::Sketch;
+            if coarse { LimitClock::Coarse } else { LimitClock::Fine }
         }
     };
     // Everything that makes what is in the table worthless if it changes.
@@ -199,7 +202,7 @@ fn manifest(
     };
     // What a change of it would make a table of another shape.
     let shift = match storage {
-        Storage::Lock => 0,
+        Storage::Lock | Storage::Sketch => 0,
         Storage::Word => out.word_shift(),
         Storage::Flows => out.line_slots(),
     };

@@ -115,7 +115,7 @@ fn pred_cost(policy: &Policy, pred: &Pred) -> usize {
             let limit = &policy.limits[test.limit];
             let asked = match limit.kept {
                 Kept::Flows { .. } => A_FLOW,
-                Kept::Bucket | Kept::Word => A_BUCKET,
+                Kept::Bucket | Kept::Word | Kept::Sketch => A_BUCKET,
             };
             asked + A_KEY_PART * limit.key.len()
         }

@@ -90,8 +90,10 @@ const LAYERS: &[&str] = &["l2", "l3", "l4", "payload"];
 const SETTINGS: &[&str] = &["dns_ports"];
 
 /// Questions that keep state, and what limits say.
-const STATE: &[&str] =
-    &["over", "under", "random", "nth", "rate", "burst", "per", "max", "full", "storage", "quota"];
+const STATE: &[&str] = &[
+    "over", "under", "random", "nth", "rate", "burst", "per", "max", "full", "storage", "quota",
+    "allow", "idle", "sketch",
+];
 
 /// Words of actions.
 const ACTIONS: &[&str] = &[

@@ -15,8 +15,9 @@ mod set;
 pub use hook::{HookKind, Start, Verdict};
 pub use limit::{
     Full, KeyForm, KeyPart, LINE_SLOTS_OFF, Limit, LimitClock, MAX_ALLOWED, PARAMS_SECTION, Params,
-    Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, SLOT_BYTES, SPEED_SHIFT,
-    Setting, Storage, Unfit, Unit, WAYS, WORD_TAT_BITS, WORD_WAYS,
+    Rate, SET_KEYS_OFF, SET_TAGS_OFF, SET_WAY_BYTES, SET_WAYS_OFF, SKETCH_CELLS, SKETCH_CELLS_OFF,
+    SKETCH_GROUPS, SKETCH_LINE_BYTES, SLOT_BYTES, SPEED_SHIFT, Setting, Storage, Unfit, Unit, WAYS,
+    WORD_TAT_BITS, WORD_WAYS,
 };
 pub use sample::{MAX_SAMPLE_BYTES, SAMPLE_MAGIC, SampleHead, Samples};
 use serde::{Deserialize, Serialize};

@@ -8,10 +8,12 @@
 
 mod flows;
 mod params;
+mod sketch;
 
 pub use flows::{LINE_SLOTS_OFF, MAX_ALLOWED, SLOT_BYTES};
 pub use params::Params;
 use serde::{Deserialize, Serialize};
+pub use sketch::{SKETCH_CELLS, SKETCH_CELLS_OFF, SKETCH_GROUPS, SKETCH_LINE_BYTES};
 
 /// ELF section that holds the [`Params`] of every limit, one after the other.
 pub const PARAMS_SECTION: &str = ".data";
@@ -67,6 +69,8 @@ pub enum Storage {
     Lock,
     /// In one word each, changed by compare-and-swap; [`WORD_WAYS`] a set.
     Word,
+    /// Cells that keys share, in lines under a lock each; [`Limit::max`] is how many keys may be over the limit.
+    Sketch,
     /// No buckets: flows, in lines under a lock each; [`Limit::burst`] is how many a key is allowed.
     Flows,
 }
@@ -192,6 +196,7 @@ impl Limit {
         match (self.storage, self.key.is_empty()) {
             (_, true) => 1,
             (Storage::Lock, false) => WAYS,
+            (Storage::Sketch, false) => SKETCH_GROUPS * SKETCH_CELLS,
             (Storage::Flows, false) => self.line_slots(),
             (Storage::Word, false) => WORD_WAYS,
         }
@@ -206,6 +211,7 @@ impl Limit {
             (_, true) => return 1,
             (Storage::Lock, false) => 155,
             (Storage::Word, false) => 62,
+            (Storage::Sketch, false) => return self.sketch_lines(),
             (Storage::Flows, false) => return self.lines(),
         };
         let sets = self.max.saturating_mul(100).div_ceil(hundred_sets_hold);
@@ -278,7 +284,7 @@ impl Limit {
         let setting = Setting::new(self.unit, self.rate, self.burst, slack_ns).unwrap_or_default();
         let setting = match self.storage {
             Storage::Word => setting.in_steps(self.word_shift(), self.burst),
-            Storage::Lock => setting,
+            Storage::Lock | Storage::Sketch => setting,
             Storage::Flows => self.flow_setting(),
         };
         Params { active: 0, seeds, tick_ns, settings: [setting; 2] }
@@ -289,6 +295,7 @@ impl Limit {
     pub fn set_bytes(&self) -> u32 {
         match self.storage {
             Storage::Word => 8 * WORD_WAYS,
+            Storage::Sketch => SKETCH_LINE_BYTES,
             Storage::Flows => self.line_bytes(),
             Storage::Lock if self.is_narrow() => SET_KEYS_OFF,
             Storage::Lock => {

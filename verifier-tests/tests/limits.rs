@@ -6,6 +6,8 @@
 
 #[path = "limits/conns.rs"]
 mod conns;
+#[path = "limits/sketch.rs"]
+mod sketch;
 
 use l4c_compiler::pipeline::Options;
 use l4c_compiler::{Clock, OptLevel};

@@ -174,6 +174,7 @@ fn line(loaded: &LoadedLimit) -> Line<'_> {
             Storage::Lock => "lock",
             Storage::Word => "word",
             Storage::Flows => "flows",
+            Storage::Sketch => "sketch",
         },
     }
 }
@@ -246,6 +247,9 @@ fn bucket_line<'a>(loaded: &'a LoadedLimit, bucket: &Bucket) -> BucketLine<'a> {
 }
 
 fn print_top(ui: &mut Ui, loaded: &LoadedLimit, heaviest: &[Bucket], of: usize) {
+    if loaded.limit.storage == Storage::Sketch {
+        return ui.line(format!("{}: a sketch holds no keys", loaded.limit.name));
+    }
     if loaded.limit.storage == Storage::Flows {
         return print_flows(ui, loaded, heaviest, of);
     }

@@ -16,6 +16,7 @@ mod member;
 mod nth;
 mod range;
 mod sample;
+mod sketch;
 mod spend;
 mod stubs;
 mod window;
@@ -272,16 +273,14 @@ impl Select<'_> {
             InstData::Env(env) => self.env(dst, *env),
             InstData::IfaceSlot(slot) => self.iface_slot(dst, *slot),
             InstData::Member { table, hi, lo } => self.member(dst, *table, *hi, *lo),
-            InstData::Random => self.random(dst),
-            InstData::Spend { limit, key, units, time } => {
-                self.spend(dst, *limit, key, *units, *time);
-            }
             InstData::Find { map, key, word } => self.find(dst, *map, key, *word),
             InstData::Put { map, key, word } => self.put(dst, *map, key, *word),
             InstData::SetState(set) => self.set_state(dst, *set),
-            InstData::Hash { limit, words } => self.hash_words(dst, *limit, words),
-            InstData::Flow { limit, args } => self.flow(dst, *limit, *args),
-            InstData::Nth { slot, wanted, of } => self.nth(dst, *slot, (*wanted, *of)),
+            InstData::Random
+            | InstData::Spend { .. }
+            | InstData::Hash { .. }
+            | InstData::Flow { .. }
+            | InstData::Nth { .. } => self.stateful(dst, data),
             InstData::Call { func, args } => {
                 let mut list = vec![Arg::Src(Src::Reg(Reg::CTX))];
                 list.extend(args.iter().map(|&a| Arg::Src(self.src(a))));

@@ -3,7 +3,7 @@
 use super::names::Sort;
 use super::value::Val;
 use super::words::per_ns;
-use super::{Checker, errors, unsupported};
+use super::{Checker, errors};
 use crate::fields::{At, Field, Ty};
 use crate::hir::{Kept, KeyPart, Limit, LimitId, LimitTest, Pred};
 use cranelift_entity::EntityRef;
@@ -15,6 +15,10 @@ pub(super) const DEFAULT_MAX: u64 = 65_536;
 
 /// The largest `max`: a table of some gigabytes.
 const LARGEST_MAX: u64 = 32 << 20;
+
+/// Keys over the limit at once that a sketch is made for, unless it says otherwise, and at most: a table of two gigabytes.
+const DEFAULT_HEAVY: u64 = 4096;
+const LARGEST_HEAVY: u64 = 1 << 20;
 
 /// A byte limit holds a full Ethernet frame at least, unless it says otherwise.
 const FRAME_BYTES: u64 = 1514;
@@ -82,12 +86,15 @@ impl Checker<'_> {
             self.one_of(storage, &rows).unwrap_or(false)
         });
         let max = props.max.map_or(DEFAULT_MAX, |max| self.limit_max(max));
-        if let Some(sketch) = props.sketch {
-            self.diags.push(unsupported::at(sketch.name.span, "`sketch`"));
-        }
         if props.per.is_none() {
-            self.without_key([props.max, props.full]);
+            self.without_key([props.max, props.full, props.sketch]);
         }
+        let heavy = props.sketch.and_then(|sketch| self.sketch(sketch, &props));
+        let kept = match (heavy, word) {
+            (Some(_), _) => Kept::Sketch,
+            (None, true) => Kept::Word,
+            (None, false) => Kept::Bucket,
+        };
         Limit {
             name: decl.name.node.clone(),
             span: decl.name.span,
@@ -95,10 +102,44 @@ impl Checker<'_> {
             rate,
             burst,
             key,
-            max,
+            max: heavy.unwrap_or(max),
             full,
-            kept: if word { Kept::Word } else { Kept::Bucket },
+            kept,
         }
+    }
+
+    /// `sketch [N]`: how many keys may be over the limit; none if it can't be.
+    fn sketch(&mut self, sketch: &Prop, props: &Props<'_>) -> Option<u64> {
+        if self.kind != HookKind::Xdp {
+            return self.diags.none(errors::needs_lock(sketch.name.span, self.kind));
+        }
+        props.per?;
+        for other in [props.max, props.full, props.storage].into_iter().flatten() {
+            let why = format!(
+                "a sketch has no room for single keys, and `{}` says nothing",
+                other.name.node
+            );
+            let help = "leave it out; `sketch 10k` is for ten thousand keys that are over the limit at once";
+            self.diags.push(errors::limit_property(&other.name, &why, help));
+        }
+        if let Some(quota) = props.quota {
+            let why = "what is spent of a quota does not come back, and would fill a sketch up";
+            self.diags.push(errors::limit(quota.span, why, "use `max` in place of `sketch`"));
+        }
+        if sketch.values.is_empty() { Some(DEFAULT_HEAVY) } else { Some(self.heavy(sketch)) }
+    }
+
+    fn heavy(&mut self, prop: &Prop) -> u64 {
+        let text = self.texts(prop).join(" ");
+        let why = match self.number_of(&text, prop.span, "sketch") {
+            Some(n @ 1..=LARGEST_HEAVY) => return n,
+            Some(0) => "a sketch for no key over the limit limits nobody".to_owned(),
+            Some(_) => format!("a sketch is for {LARGEST_HEAVY} keys over the limit at most"),
+            None => return DEFAULT_HEAVY,
+        };
+        let help = "`sketch` alone is for 4096 keys that are over the limit at once";
+        self.diags.push(errors::limit(prop.span, &why, help));
+        DEFAULT_HEAVY
     }
 
     /// What says nothing where there is no key.

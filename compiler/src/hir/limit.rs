@@ -35,6 +35,8 @@ pub enum Kept {
     Bucket,
     /// A bucket in one word, on hooks that may lock too.
     Word,
+    /// Nothing of its own: it shares cells with others. [`Limit::max`] is how many keys may be over the limit.
+    Sketch,
     /// Flows, of which a key may have [`Limit::burst`]; one counts for so long after its last packet.
     Flows {
         /// Nanoseconds, at least one.

@@ -62,9 +62,14 @@ pub fn text(script: &Script) -> String {
     let mut rng = StdRng::seed_from_u64(script.default);
     for at in 0..LIMITS {
         let (rate, key) = (pick(&mut rng, &RATES), pick(&mut rng, &KEYS));
-        // Flows are kept under locks, which not every kind of hook may take.
-        if script.link && rng.random_ratio(1, 3) {
-            let line = conns(at, key, &mut rng);
+        // Flows and sketches are kept under locks, which not every kind of hook may take.
+        if script.link && rng.random_ratio(1, 2) {
+            let sketch = !key.is_empty() && !rate.starts_with("quota") && rng.random();
+            let line = if sketch {
+                format!("limit rate{at} {{ {rate} per {key} sketch }}")
+            } else {
+                conns(at, key, &mut rng)
+            };
             writer.line(&line);
             continue;
         }

@@ -85,3 +85,63 @@ fn params_survive_their_bytes() {
     let at = Params::SETTING_OFF + Params::SETTING_BYTES;
     assert_eq!(bytes[at..at + 8], setting.cost.to_le_bytes());
 }
+
+/// A limit per IPv4 address, kept in this way.
+fn kept(storage: Storage, burst: u64, max: u64) -> Limit {
+    Limit {
+        name: "each".to_owned(),
+        map: String::new(),
+        unit: Unit::Packets,
+        rate: a_second(10),
+        burst,
+        idle_ns: SECOND_NS,
+        storage,
+        clock: LimitClock::Coarse,
+        full: Full::Evict,
+        max,
+        key: vec![KeyPart { field: "ip.src".to_owned(), form: KeyForm::Addr4, bits: 32 }],
+        params_off_bytes: 0,
+        slot: 0,
+    }
+}
+
+/// Lines are powers of two, hold what a key is allowed, and are as many as `max` takes.
+#[test]
+fn lines_of_flows_hold_what_is_allowed() {
+    for allowed in 1..=MAX_ALLOWED {
+        let conns = kept(Storage::Flows, allowed, 1_000_000);
+        let (slots, bytes) = (conns.line_slots(), conns.set_bytes());
+        assert!(u64::from(slots) >= allowed && bytes.is_power_of_two(), "{allowed}");
+        assert!(
+            (LINE_SLOTS_OFF + slots * SLOT_BYTES..=4096).contains(&bytes),
+            "{allowed}: {bytes}"
+        );
+        let a_flow = u64::from(conns.sets()) * u64::from(bytes) / 1_000_000;
+        assert!((17..=62).contains(&a_flow), "{allowed}: {a_flow} bytes a flow");
+    }
+    let all = Limit { key: Vec::new(), ..kept(Storage::Flows, 10, 65_536) };
+    assert_eq!(all.sets(), 1);
+    let setting = kept(Storage::Flows, 7, 1).params([1, 2], 1, 0).setting();
+    assert_eq!((setting.cost, setting.burst), (SECOND_NS, 7));
+}
+
+/// The bound that the reference states: keys that are hurt, of a million, where so many times as many are over the limit
+/// as a sketch is made for.
+#[test]
+fn a_sketch_keeps_its_bound() {
+    let lines = f64::from(kept(Storage::Sketch, 1, 10_000).sets());
+    let hurt = |heavy: f64| {
+        let mean = heavy / lines;
+        let mut chance = (-mean).exp();
+        let mut sum = 0.0;
+        for others in 1..100 {
+            chance *= mean / f64::from(others);
+            sum += chance * (1.0 - 0.75_f64.powi(others)).powi(3);
+        }
+        sum * 1000.0
+    };
+    for (times, most) in [(1.0, 1.0), (2.0, 2.1), (4.0, 5.0), (10.0, 17.0)] {
+        let found = hurt(times * 10_000.0);
+        assert!(found <= most && found > most * 0.8, "{times}: {found}");
+    }
+}

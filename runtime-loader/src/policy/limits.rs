@@ -137,7 +137,9 @@ impl LoadedLimit {
             per_second: limit.rate.map(|_| speed * 1e9 / cost),
             burst: match limit.storage {
                 Storage::Flows => setting.burst,
-                Storage::Lock | Storage::Word => setting.burst / setting.cost.max(1),
+                Storage::Lock | Storage::Word | Storage::Sketch => {
+                    setting.burst / setting.cost.max(1)
+                }
             },
         }
     }
@@ -260,8 +262,11 @@ fn changed(
 
 /// The buckets of a table that are not full at `now`, by the limit's own clock.
 fn read(limit: &Limit, params: &Params, values: &[u8], now: u64) -> Vec<Bucket> {
-    if limit.storage == Storage::Flows {
-        return flows(limit, values, now);
+    match limit.storage {
+        Storage::Flows => return flows(limit, values, now),
+        // Whose a cell is nobody knows.
+        Storage::Sketch => return Vec::new(),
+        Storage::Lock | Storage::Word => {}
     }
     let setting = params.setting();
     let cost = setting.cost.max(1) as f64;
@@ -274,7 +279,7 @@ fn read(limit: &Limit, params: &Params, values: &[u8], now: u64) -> Vec<Bucket> 
                     (Some(key(limit, set, way)), word(set, at).saturating_sub(now))
                 }
                 // Read above.
-                Storage::Flows => continue,
+                Storage::Flows | Storage::Sketch => continue,
                 Storage::Word => {
                     (None, ahead(limit, word(set, 8 * way as usize), now, setting.burst))
                 }

@@ -6,7 +6,7 @@
 
 use super::Select;
 use crate::mach::{Alu, Arg, Callee, Helper, Op, Reg, Src, Symbol, Test};
-use l4c_ir::Width;
+use l4c_ir::{InstData, Width};
 use l4c_manifest::{HookKind, ROW_STATE_OFF};
 
 const STATE_OFF: i16 = ROW_STATE_OFF as i16;
@@ -15,6 +15,21 @@ const STATE_OFF: i16 = ROW_STATE_OFF as i16;
 const TRIES: usize = 8;
 
 impl Select<'_> {
+    /// `dst` = what an instruction gives that chance, or what came before, decides.
+    pub(super) fn stateful(&mut self, dst: Reg, data: &InstData) {
+        match data {
+            InstData::Random => self.random(dst),
+            InstData::Spend { limit, key, units, time } => {
+                self.spend(dst, *limit, key, *units, *time);
+            }
+            InstData::Hash { limit, words } => self.hash_words(dst, *limit, words),
+            InstData::Flow { limit, args } => self.flow(dst, *limit, *args),
+            &InstData::Nth { slot, wanted, of } => self.nth(dst, slot, (wanted, of)),
+            // The others are chosen where this is called.
+            _ => {}
+        }
+    }
+
     /// `dst` = 1 for `wanted` places of every `of`, else 0.
     pub(super) fn nth(&mut self, dst: Reg, slot: u32, (wanted, of): (u32, u32)) {
         let (key_off, out) = (self.key_slot(), self.label());

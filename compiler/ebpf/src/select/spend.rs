@@ -88,6 +88,7 @@ impl Select<'_> {
         match limit.storage {
             Storage::Lock => self.locked(&bucket),
             Storage::Word => self.in_a_word(&bucket),
+            Storage::Sketch => self.in_a_sketch(&bucket),
             // Those have an instruction of their own.
             Storage::Flows => {}
         }

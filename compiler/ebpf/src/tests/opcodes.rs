@@ -220,6 +220,19 @@ fn surroundings() {
     );
 }
 
+/// Places of two rows, with and without locks; shares whose numbers no immediate holds.
+#[test]
+fn places_in_rows() {
+    agree_at_all(
+        "counters 1 rows 2 entry f function f() -> i64 {
+         block0: v0 = nth 0, 2, 3 v1 = nth 1, 4294967294, 4294967295 v2 = nth 0, 2, 3
+           v3 = nth 1, 4294967294, 4294967295 v4 = nth 0, 2, 3 v6 = const 10
+           v7 = mul v0, v6 v8 = add v7, v1 v9 = mul v8, v6 v10 = add v9, v2 v11 = mul v10, v6
+           v12 = add v11, v3 v13 = mul v12, v6 v14 = add v13, v4 return v14 }",
+        &packets()[..1],
+    );
+}
+
 /// The number of an interface far behind in the table, and where packets are sent.
 #[test]
 fn many_interfaces() {

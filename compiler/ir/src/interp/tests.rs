@@ -135,3 +135,21 @@ fn broken_modules_are_errors() {
         func.order[0] = Block::from_u32(4_000_000_000);
     }));
 }
+
+/// Each row for itself; flows by key, and no more than there is room for.
+#[test]
+fn rows_and_flows() {
+    let rows = module(
+        "limit l 1 rows 2 entry f function f() -> i64 {
+         block0: v0 = nth 0, 2, 3 v1 = nth 1, 1, 2 v2 = nth 0, 2, 3 v3 = nth 0, 2, 3 v4 = const 10
+           v5 = mul v0, v4 v6 = add v5, v1 v7 = mul v6, v4 v8 = add v7, v2 v9 = mul v8, v4
+           v10 = add v9, v3 return v10 }",
+    );
+    assert_eq!(run(&rows, &[], &mut []), Ok(11));
+    let flows = module(
+        "limit l 1 entry f function f() -> i64 {
+         block0: v0 = const 1 v1 = const 2 v2 = hash l, (v0, v1) v3 = flow l, v2, v0, v0, v1
+           v4 = flow l, v2, v0, v1, v1 v5 = add v3, v4 return v5 }",
+    );
+    assert_eq!(run(&flows, &[], &mut []), Ok(0));
+}

@@ -172,3 +172,18 @@ fn names_that_resolve_to_nothing() {
     let marked = "entry f function f() -> i64 { block0: v0 = const 0 @line3 return v0 }";
     refused(parse(marked).unwrap(), "no line3");
 }
+
+/// Rows and limits that there are, and shares that can be.
+#[test]
+fn rows_and_hashes() {
+    let with = |head: &str, body: &str| {
+        let text = format!("{head} entry f function f() -> i64 {{ block0: {body} }}");
+        parse(&text).unwrap()
+    };
+    verify(with("rows 1", "v0 = nth 0, 1, 1 return v0")).unwrap();
+    refused(with("rows 1", "v0 = nth 1, 1, 1 return v0"), "no such row");
+    refused(with("rows 1", "v0 = nth 0, 0, 1 return v0"), "no share");
+    refused(with("rows 1", "v0 = nth 0, 2, 1 return v0"), "no share");
+    verify(with("limit l 1", "v0 = const 1 v1 = hash l, (v0) return v1")).unwrap();
+    refused(with("limit l 1", "v1 = hash l, () return v1"), "nothing to hash");
+}

@@ -38,7 +38,7 @@ pub(crate) fn amount_form(span: Span, word: &str) -> Diag {
         span,
         &format!("this is no `{word}`"),
         &match word {
-            "allow" | "max" => format!("write `{word} 100`"),
+            "allow" | "max" | "sketch" => format!("write `{word} 100`"),
             _ => format!("write `{word} 2000`, or with its unit `{word} 2000 packets`"),
         },
     )
