@@ -77,6 +77,62 @@ fn packets(stats: &Ran, rule: &str) -> u64 {
     rules.iter().find(|r| r["rule"] == rule).unwrap()["packets"].as_u64().unwrap()
 }
 
+/// Rules with a set and a limit that packets to the loopback meet.
+const CHANGING: &str = "set bad: prefix { 192.0.2.0/24  dynamic  max 10 }
+set met: addr { dynamic  timeout 1h }
+set fixed: (addr, port) { (192.0.2.1, 53) }
+limit each { rate 10/s  burst 3  per src }
+hook xdp edge {
+    listed: src in @bad                       -> drop
+    known:  (src, dport) in @fixed            -> drop
+    meet:   udp.dport == 7 and over(each)     -> add src to @met, drop
+}
+";
+
+#[test]
+fn sets_are_looked_at_and_changed() {
+    let Some(host) = Host::new(edge().with("edge.l4", CHANGING)) else { return };
+    host.run(&["set", "list"]).code(0).prints("no set is loaded");
+    host.load(&[]).code(0);
+    host.send(6, 7);
+    host.run(&["set", "list", "met"]).code(0).prints("127.0.0.1  # by a packet, ");
+    host.run(&["set", "test", "@bad", "192.0.2.9"]).code(0).prints("192.0.2.9 is in bad");
+    host.run(&["set", "test", "bad", "192.0.2.9", "192.0.3.1"])
+        .code(1)
+        .prints("192.0.3.1 is not in bad");
+    host.run(&["set", "add", "bad", "198.51.100.0/24", "203.0.113.1", "for", "10m"])
+        .code(0)
+        .prints("bad: 2 added");
+    let listed = host.run(&["set", "list", "bad", "--format", "json"]).code(0);
+    hold("set", &listed.json());
+    let origins: Vec<_> = listed.json().iter().map(|line| line["origin"].clone()).collect();
+    assert_eq!(origins, ["rules", "by hand", "by hand"]);
+    // What is listed can be read again, and a set keeps what it has if one line is wrong.
+    std::fs::write(host.dir.path("list.txt"), host.run(&["set", "list", "bad"]).out).unwrap();
+    host.run(&["set", "replace", "bad", "--from", "list.txt"])
+        .code(0)
+        .prints("bad: 3 elements, 0 of them new");
+    std::fs::write(host.dir.path("bad.txt"), "10.0.0.0/8\n10.0.0.0/99\nten\n").unwrap();
+    let refused = host.run(&["set", "replace", "bad", "--from", "bad.txt"]).code(4);
+    assert!(refused.err.contains("bad.txt:2: ") && refused.err.contains("bad.txt:3: "));
+    host.run(&["set", "add", "bad", "10.0.0.0-10.0.0.254"]).code(3).says("11 elements, and 10 are");
+    host.run(&["set", "del", "bad", "192.0.2.0/24", "10.0.0.0/8"]).code(0).prints("bad: 1 removed");
+    hold("set", &host.run(&["set", "flush", "bad", "--format", "json"]).code(0).json());
+    assert_eq!(host.run(&["set", "list", "bad"]).code(0).out, "");
+    hold("set", &host.run(&["set", "list", "--format", "json"]).code(0).json());
+    hold("set", &host.run(&["set", "test", "bad", "10.0.0.1", "--format", "json"]).json());
+    host.run(&["set", "add", "fixed", "(192.0.2.1, 54)"])
+        .code(3)
+        .says("does not change while it is");
+    host.run(&["set", "add", "nothing", "10.0.0.1"]).code(3).says("loaded: bad, met, fixed");
+    host.run(&["set", "add", "bad"]).code(2).says("no element is given");
+    host.run(&["set", "add", "bad", "10.0.0.0/40"]).code(2).says("`10.0.0.0/40`: ");
+    host.run(&["set", "sweep"]).code(0);
+    hold("stats", &host.run(&["stats", "--format", "json"]).code(0).json());
+    hold("limit", &host.run(&["limit", "show", "--format", "json"]).code(0).json());
+    hold("limit", &host.run(&["limit", "top", "--format", "json"]).code(0).json());
+}
+
 #[test]
 fn a_policy_is_loaded_seen_replaced_and_taken_off() {
     let Some(host) = Host::new(edge()) else { return };
