@@ -34,6 +34,34 @@ const KEYS: [&str; 9] = [
     "tcp.flags, dst/16/32",
 ];
 
+/// What rules ask of the sets that every file has and changes.
+pub(super) const ASKED: [&str; 8] = [
+    "src in @met",
+    "dst not in @met",
+    "src not in @nets",
+    "dst in @nets",
+    "(src, sport, dport) in @flows",
+    "(dst, dport, sport) in @flows",
+    "(src/8/32, sport, dport) not in @flows",
+    "(proto, dport) in @kinds",
+];
+
+/// What they do to them.
+const CHANGES: [&str; 12] = [
+    "add src to @met",
+    "add dst to @met for 3ms",
+    "del src from @met",
+    "add src/16/48 to @nets",
+    "add dst/32/128 to @nets for 40ms",
+    "add src/8/16 to @nets for 2ms",
+    "del dst/32/128 from @nets",
+    "add (src, sport, dport) to @flows",
+    "add (dst, dport, sport) to @flows for 5ms",
+    "del (src, sport, dport) from @flows",
+    "add (proto, dport) to @kinds for 10ms",
+    "del (proto, dport) from @kinds",
+];
+
 /// Limits of a file, called `rate0` and so on.
 pub(super) const LIMITS: u32 = 3;
 
@@ -77,6 +105,7 @@ pub fn text(script: &Script) -> String {
         let per = if key.is_empty() { String::new() } else { format!(" per {key} max 4000") };
         writer.line(&format!("limit rate{at} {{ {rate}{per}{word} }}"));
     }
+    writer.changing(&mut rng);
     script.matches.iter().for_each(|seeds| writer.named(seeds));
     for (at, rules) in script.chains.iter().enumerate() {
         writer.line(&format!("chain c{at} {{"));
@@ -122,9 +151,27 @@ impl Writer {
         // Now and then so many that they are not compared one by one.
         let count = if rng.random_ratio(1, 5) { 60 } else { rng.random_range(1..8) };
         let elements: Vec<String> = (0..count).map(|at| self.element(ty, at, &mut rng)).collect();
-        let line = format!("set s{}: {ty} {{ {} }}", self.sets.len(), elements.join(", "));
+        // Ranges of other types may stand for more elements than a set that changes takes.
+        let may_change = !matches!(ty, "mac" | "u32" | "u64");
+        let dynamic = if may_change && rng.random_ratio(1, 3) { " dynamic" } else { "" };
+        let line = format!("set s{}: {ty} {{ {}{dynamic} }}", self.sets.len(), elements.join(", "));
         self.line(&line);
         self.sets.push(ty);
+    }
+
+    /// Sets that rules change, small ones so that they fill up.
+    fn changing(&mut self, rng: &mut StdRng) {
+        let six = std::net::Ipv6Addr::from(pick(rng, &self.pool.addr6));
+        let four = std::net::Ipv4Addr::from(pick(rng, &self.pool.addr4));
+        let mut line = |name: &str, ty: &str, elements: &str| {
+            let timeout = pick(rng, &["", " timeout 1ms", " timeout 20ms", " timeout 1s"]);
+            let max = pick(rng, &[4, 20, 300]);
+            self.line(&format!("set {name}: {ty} {{ {elements}  dynamic{timeout} max {max} }}"));
+        };
+        line("met", "addr", &format!("{four}, {six}"));
+        line("nets", "prefix", &format!("{four}/20, {six}/40, {four}"));
+        line("flows", "(addr, port, port)", &format!("({four}, 4000, 53), ({six}, 53, 4000)"));
+        line("kinds", "(u8, port)", "(17, 53), (6, 80)");
     }
 
     fn element(&self, ty: &str, at: u32, rng: &mut StdRng) -> String {
@@ -223,6 +270,8 @@ impl Writer {
             18 => "shadow drop".to_owned(),
             _ => format!("count n{counter}, drop"),
         };
-        if rng.random_ratio(1, 10) { format!("count extra, {action}") } else { action }
+        let action =
+            if rng.random_ratio(1, 10) { format!("count extra, {action}") } else { action };
+        if rng.random_ratio(1, 6) { format!("{}, {action}", pick(rng, &CHANGES)) } else { action }
     }
 }

@@ -1,7 +1,7 @@
 //! Single questions: a field or bytes, an operator, a value.
 
 use super::pool::{Pool, pick};
-use super::rules::LIMITS;
+use super::rules::{ASKED, LIMITS};
 use l4c_compiler::fields::{At, FIELDS, Field, Info, Ty, When};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -73,6 +73,7 @@ impl Source<'_> {
                 let word = pick(self.rng, &["over", "under"]);
                 format!("{word}(rate{})", self.rng.random_range(0..LIMITS))
             }
+            34..37 => pick(self.rng, &ASKED).to_owned(),
             32..34 => {
                 let word = pick(self.rng, &["random", "nth"]);
                 let of = pick(self.rng, &[1, 2, 3, 7, 100, u32::MAX]);
