@@ -95,18 +95,28 @@ impl FuncBuilder<'_, '_> {
         for (part, (word, shift)) in parts.iter().zip(limit.manifest.key_places()) {
             let wide = limit.manifest.key.iter().zip(parts).any(|(m, p)| p == part && m.bits > 64);
             let bits = self.key_part(part, limit, wide, no);
-            match bits {
-                Bits::Wide { hi, lo } => (words[word], words[word + 1]) = (Some(hi), Some(lo)),
-                Bits::Narrow(value) => {
-                    let value = self.b.binary_imm(BinOp::Shl, value, shift.into());
-                    words[word] = Some(match words[word] {
-                        Some(others) => self.b.binary(BinOp::Or, others, value),
-                        None => value,
-                    });
-                }
-            }
+            self.add_part(&mut words, (word, shift), bits);
         }
         words.into_iter().map(|word| word.unwrap_or_else(|| self.b.iconst(0))).collect()
+    }
+
+    /// Puts a part of a key to its place.
+    pub(super) fn add_part(
+        &mut self,
+        words: &mut [Option<Value>],
+        (word, shift): (usize, u32),
+        bits: Bits,
+    ) {
+        match bits {
+            Bits::Wide { hi, lo } => (words[word], words[word + 1]) = (Some(hi), Some(lo)),
+            Bits::Narrow(value) => {
+                let value = self.b.binary_imm(BinOp::Shl, value, shift.into());
+                words[word] = Some(match words[word] {
+                    Some(others) => self.b.binary(BinOp::Or, others, value),
+                    None => value,
+                });
+            }
+        }
     }
 
     fn key_part(&mut self, part: &KeyPart, limit: &HookLimit, wide: bool, no: Block) -> Bits {

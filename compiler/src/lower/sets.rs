@@ -318,17 +318,9 @@ impl FuncBuilder<'_, '_> {
             return Some(prefix_key(&mut self.b, wide, &words, length));
         }
         let mut words = vec![None; manifest::key_bytes(&bits) as usize / 8];
-        for ((part, (word, shift)), &bits) in parts.iter().zip(places(&bits)).zip(&bits) {
-            match self.part_of_family(part, wide, bits, no) {
-                Bits::Wide { hi, lo } => (words[word], words[word + 1]) = (Some(hi), Some(lo)),
-                Bits::Narrow(value) => {
-                    let value = self.b.binary_imm(BinOp::Shl, value, shift.into());
-                    words[word] = Some(match words[word] {
-                        Some(others) => self.b.binary(BinOp::Or, others, value),
-                        None => value,
-                    });
-                }
-            }
+        for ((part, place), &bits) in parts.iter().zip(places(&bits)).zip(&bits) {
+            let bits = self.part_of_family(part, wide, bits, no);
+            self.add_part(&mut words, place, bits);
         }
         Some(words.into_iter().map(|word| word.unwrap_or_else(|| self.b.iconst(0))).collect())
     }

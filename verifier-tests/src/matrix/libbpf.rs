@@ -3,7 +3,7 @@
 use l4c_compiler::OptLevel;
 use l4c_golden::case;
 use l4c_golden::run::for_kind;
-use l4c_manifest::{HookKind, Manifest, Storage};
+use l4c_manifest::{Hook, HookKind, Manifest, Storage};
 
 /// Where their objects lie, below the bundle's folder.
 pub const FOLDER: &str = "libbpf";
@@ -19,7 +19,10 @@ pub fn files() -> Result<Vec<(String, Vec<u8>)>, String> {
             let Some(rules) = for_kind(&case, kind)? else { continue };
             let compiled = rules.compiled(OptLevel::O2)?;
             let hooks = &compiled.manifest.hooks;
-            if hooks.iter().any(|hook| !hook.limits.is_empty() || !hook.sets.is_empty()) {
+            let keeps = |hook: &Hook| {
+                !hook.limits.is_empty() || !hook.sets.is_empty() || hook.rows.is_some()
+            };
+            if hooks.iter().any(keeps) {
                 let name = case.title().replace('/', "_");
                 files.push((format!("{FOLDER}/{name}_{}.o", kind.name()), compiled.elf));
             }
@@ -28,12 +31,15 @@ pub fn files() -> Result<Vec<(String, Vec<u8>)>, String> {
     Ok(files)
 }
 
-/// The kernel that first takes an object, as major and minor number: a bucket in a word is changed by compare and
-/// exchange, which came with 5.12; anything else is older than 5.10.
+/// The kernel that first takes an object, as major and minor number: a bucket in a word, and a place in a row
+/// where there may be no lock, are taken by compare and exchange, which came with 5.12; all else is older than 5.10.
 #[must_use]
 pub fn first_kernel(manifest: &Manifest) -> (u32, u32) {
-    let mut limits = manifest.hooks.iter().flat_map(|hook| &hook.limits);
-    if limits.any(|limit| limit.storage == Storage::Word) { (5, 12) } else { (5, 10) }
+    let exchanges = |hook: &Hook| {
+        let words = hook.limits.iter().any(|limit| limit.storage == Storage::Word);
+        words || hook.rows.is_some() && hook.kind == HookKind::Socket
+    };
+    if manifest.hooks.iter().any(exchanges) { (5, 12) } else { (5, 10) }
 }
 
 /// Major and minor number of the kernel that runs this.
