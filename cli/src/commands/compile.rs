@@ -11,6 +11,7 @@ use l4c_compiler::Clock;
 use l4c_compiler::hir_text::hir_text;
 use l4c_compiler::pipeline::{self, Compiled, Emit, Options};
 use l4c_compiler::{OptLevel, PASSES};
+use l4c_manifest::MapKind;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -162,7 +163,12 @@ fn write(ui: &mut Ui, output: &std::path::Path, compiled: &Compiled) -> Result<E
         }
         for map in &compiled.manifest.maps {
             let bytes = u64::from(map.value_bytes) * u64::from(map.max_entries);
-            ui.line(format!("  map {}: {}", map.name, count(bytes as usize, "byte")));
+            let what = match map.kind {
+                // Allocated as they come.
+                MapKind::Hash => format!("up to {}", count(map.max_entries as usize, "element")),
+                _ => count(bytes as usize, "byte"),
+            };
+            ui.line(format!("  map {}: {what}", map.name));
         }
     }
     Ok(Exit::Done)

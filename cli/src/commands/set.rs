@@ -61,7 +61,7 @@ pub fn run(args: &SetArgs, ui: &mut Ui) -> Result<Exit, Failure> {
             let _calm = pinned::Uninterrupted::new();
             let (locked, set) = find(ui, name, which)?;
             may_change(&set)?;
-            let size = locked.elements(&set).map_err(|e| refused(ui, e))?.len() as u64;
+            let size = locked.size(&set).map_err(|e| refused(ui, e))?;
             locked.replace(&set, &[], None).map_err(|e| refused(ui, e))?;
             told(ui, &set, (None, Some(size)));
             Ok(Exit::Done)
@@ -215,7 +215,7 @@ fn change(args: &ElementsArgs, ui: &mut Ui, what: Change) -> Result<Exit, Failur
         Change::Add => told(ui, &set, (Some(elements), None)),
         Change::Del => told(ui, &set, (None, Some(elements))),
         Change::Replace => {
-            let size = locked.elements(&set).map_err(|e| refused(ui, e))?.len() as u64;
+            let size = locked.size(&set).map_err(|e| refused(ui, e))?;
             if ui.json {
                 let (policy, set) = (set.policy.as_str(), set.set.name.as_str());
                 let line = ChangeLine {
@@ -303,7 +303,7 @@ fn overview(which: &SetWhich, ui: &mut Ui) -> Result<Exit, Failure> {
     let mut table =
         crate::table::new(&["policy", "set", "type", "elements", "max", "timeout"], &[3, 4]);
     for set in &sets {
-        let size = locked.elements(set).map_err(|e| refused(ui, e))?.len() as u64;
+        let size = locked.size(set).map_err(|e| refused(ui, e))?;
         if ui.json {
             let (policy, set) = (set.policy.as_str(), set.set.name.as_str());
             ui.json_line(&ChangeLine { policy, set, added: None, removed: None, size: Some(size) });

@@ -81,7 +81,7 @@ fn packets(stats: &Ran, rule: &str) -> u64 {
 const CHANGING: &str = "set bad: prefix { 192.0.2.0/24  dynamic  max 10 }
 set met: addr { dynamic  timeout 1h }
 set fixed: (addr, port) { (192.0.2.1, 53) }
-limit each { rate 10/s  burst 3  per src }
+limit each { rate 10/h  burst 3  per src }
 hook xdp edge {
     listed: src in @bad                       -> drop
     known:  (src, dport) in @fixed            -> drop

@@ -9,7 +9,7 @@ use crate::{KernelError, Object, sys};
 use aya_obj::btf::BtfFeatures;
 use aya_obj::generated::bpf_insn;
 use aya_obj::{EbpfSectionKind, Function, Map};
-use l4c_manifest::{Hook, HookKind, MapKind, PARAMS_SECTION};
+use l4c_manifest::{Hook, HookKind, MapKind, PARAMS_SECTION, Storage};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -183,6 +183,9 @@ fn load_program(
     let function = function.ok_or_else(|| no_hook(&hook.name))?;
     let spec = spec(program, function, btf, hook);
     sys::load_program(&spec).map_err(|why| match why.raw_os_error() {
+        Some(libc::EINVAL) if too_new(hook).is_some() => {
+            KernelError::new(too_new(hook).unwrap_or_default())
+        }
         // Of these the verifier knows nothing.
         Some(libc::EPERM | libc::ENOMEM) => {
             KernelError::new(format!("the kernel does not take program `{}`: {why}", hook.name))
@@ -193,6 +196,23 @@ fn load_program(
             hook.name
         )),
         _ => KernelError::rejected(hook, why, sys::verifier_log(&spec)),
+    })
+}
+
+/// What a program asks that this kernel is too old for, in words.
+fn too_new(hook: &Hook) -> Option<String> {
+    /// Compare and exchange: Linux 5.12.
+    const EXCHANGES: (u32, u32) = (5, 12);
+    let word = hook.limits.iter().find(|limit| limit.storage == Storage::Word)?;
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
+    let this = (numbers.next()?, numbers.next()?);
+    (this < EXCHANGES).then(|| {
+        format!(
+            "limit `{}` keeps a bucket in a word, which takes Linux 5.12, and this is {}: leave `storage word` out",
+            word.name,
+            release.trim()
+        )
     })
 }
 

@@ -125,7 +125,7 @@ impl Locked {
             let loaded = LoadedSet { policy: policy.to_owned(), set: set.clone() };
             Ok(SetStats {
                 name: set.name.clone(),
-                size: self.elements(&loaded)?.len() as u64,
+                size: self.size(&loaded)?,
                 max: set.max.into(),
                 full: set.full_slot.map_or(0, packets),
             })
