@@ -22,6 +22,7 @@ mod operand;
 mod p0f;
 mod rules;
 mod sample;
+mod set_files;
 mod sets;
 #[cfg(test)]
 mod tests;
