@@ -8,6 +8,7 @@ use crate::rules::{self, Place};
 use crate::table::count;
 use crate::ui::Ui;
 use l4c_compiler::Clock;
+use l4c_compiler::hir::Policy;
 use l4c_compiler::hir_text::hir_text;
 use l4c_compiler::pipeline::{self, Compiled, Emit, Options};
 use l4c_compiler::{OptLevel, PASSES};
@@ -85,6 +86,7 @@ pub fn run(args: &CompileArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         ui.raw(text.as_bytes());
         let output = output?;
         let compiled = judging::compile(ui, &rules, options)?;
+        note_elements(ui, &rules.policy, &compiled);
         return write(ui, &output, &compiled);
     }
     match &args.output {
@@ -172,6 +174,24 @@ fn write(ui: &mut Ui, output: &std::path::Path, compiled: &Compiled) -> Result<E
         }
     }
     Ok(Exit::Done)
+}
+
+/// What another loader than ours does not know of.
+fn note_elements(ui: &mut Ui, policy: &Policy, compiled: &Compiled) {
+    let used = |name: &str| {
+        let mut sets = compiled.manifest.hooks.iter().flat_map(|hook| &hook.sets);
+        sets.any(|set| set.name == name)
+    };
+    for set in policy.sets.values().filter(|set| used(&set.name)) {
+        let elements = set.stored.as_ref().map_or(0, l4c_compiler::hir::Stored::count);
+        if elements > 0 {
+            ui.note(&format!(
+                "`l4c load` fills set `{}` with its {}; loaded by anything else it starts empty",
+                set.name,
+                count(elements as usize, "element")
+            ));
+        }
+    }
 }
 
 fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {

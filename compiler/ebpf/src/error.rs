@@ -20,6 +20,8 @@ pub enum Limit {
     CallDepth,
     /// Functions of one program (`BPF_MAX_SUBPROGS`).
     Functions,
+    /// Maps and tables that one program refers to (`MAX_USED_MAPS`).
+    Maps,
     /// Bytes of a program's or a map's name (`BPF_OBJ_NAME_LEN` less the final zero).
     NameBytes,
     /// Bytes of the packet that a function may hold copies of at a time, where a hook must copy.
@@ -38,6 +40,7 @@ impl Limit {
             Self::CallDepth => 8,
             Self::Functions | Self::WindowBytes => 256,
             Self::NameBytes => 15,
+            Self::Maps => 64,
         }
     }
 
@@ -53,6 +56,7 @@ impl Limit {
             Self::CallDepth => "functions that call each other in a chain",
             Self::Functions => "functions in one program",
             Self::NameBytes => "bytes in a name",
+            Self::Maps => "maps and tables in one program",
             Self::WindowBytes => "bytes of packet copied at a time",
         }
     }

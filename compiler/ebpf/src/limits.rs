@@ -1,7 +1,9 @@
 //! What the kernel would refuse, found before it does.
 
+use crate::asm::Target;
 use crate::error::{Error, Limit};
 use crate::link::{Linked, Unit, callees};
+use crate::mach::Symbol;
 use l4c_ir::Func;
 use std::collections::BTreeMap;
 
@@ -33,6 +35,7 @@ pub fn check(linked: &Linked<'_>) -> Result<(), Error> {
         check_one(Limit::Functions, units.len() as u64, blame)?;
         let insns = units.iter().map(|u| u64::from(u.bytes.insns())).sum();
         check_one(Limit::ProgramInsns, insns, blame)?;
+        check_maps(linked, &units)?;
         check_verified(linked, &units)?;
         check_chains(linked, &units)?;
     }
@@ -49,6 +52,31 @@ fn check_one(
     }
     let (function, line) = blame();
     Err(Error::limit(what, got, &function, line.as_ref()))
+}
+
+/// The first function with which the program refers to more maps and tables than it may.
+fn check_maps(linked: &Linked<'_>, units: &[&Unit]) -> Result<(), Error> {
+    let mut used: Vec<Symbol> = Vec::new();
+    let mut passed = None;
+    for unit in units {
+        let symbols = unit.bytes.relocs.iter().filter_map(|&(_, target)| match target {
+            // All parameters are in one section.
+            Target::Symbol(Symbol::Params(_) | Symbol::SetState(_)) => Some(Symbol::SetState(0)),
+            Target::Symbol(symbol) => Some(symbol),
+            Target::Func(_) => None,
+        });
+        for symbol in symbols {
+            if !used.contains(&symbol) {
+                used.push(symbol);
+            }
+        }
+        if used.len() as u64 > Limit::Maps.max() && passed.is_none() {
+            passed = Some(unit);
+        }
+    }
+    let Some(unit) = passed else { return Ok(()) };
+    let blame = || (unit.symbol.clone(), Some(linked.first_line(unit)));
+    check_one(Limit::Maps, used.len() as u64, blame)
 }
 
 /// The verifier goes both ways at a branch and meets itself where rules end, so that it sees functions of

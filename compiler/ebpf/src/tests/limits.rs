@@ -199,3 +199,26 @@ fn messages_name_limit_and_rule() {
          (long.l4:3:1: a long rule)"
     );
 }
+
+#[test]
+fn more_maps_than_a_program_may_use() {
+    let module = |tables: usize| {
+        let mut text = String::new();
+        (0..tables).for_each(|n| writeln!(text, "table t{n} u64 {{ {n}..{n} }}").unwrap());
+        text.push_str("counters 1\nentry f\nfunction f() -> i64 {\nblock0:\n    v0 = env pkt_len\n    v1 = const 0\n");
+        text.push_str("    v2 = const 0\n    count v1, v0\n");
+        for n in 0..tables {
+            let (found, sum) = (3 + 2 * n, 4 + 2 * n);
+            let before = if n == 0 { 2 } else { sum - 2 };
+            writeln!(text, "    v{found} = member t{n}, v1, v0").unwrap();
+            writeln!(text, "    v{sum} = add v{before}, v{found}").unwrap();
+        }
+        writeln!(text, "    return v{}\n}}", 2 + 2 * tables).unwrap();
+        read(&text)
+    };
+    // The counters are one.
+    let hook = hook("edge", HookKind::Xdp, 1);
+    assert!(object(&[Program { hook: &hook, module: &module(63) }]).is_ok());
+    let (what, got, ..) = refused(&module(64), HookKind::Xdp);
+    assert_eq!((what, got), (Limit::Maps, 65));
+}
