@@ -127,6 +127,11 @@ fn sets_are_looked_at_and_changed() {
     host.run(&["set", "add", "nothing", "10.0.0.1"]).code(3).says("loaded: bad, met, fixed");
     host.run(&["set", "add", "bad"]).code(2).says("no element is given");
     host.run(&["set", "add", "bad", "10.0.0.0/40"]).code(2).says("`10.0.0.0/40`: ");
+    // Many at once, and each of them once.
+    let many: Vec<String> = (0..300).map(|n| format!("10.1.{}.{}", n / 200, n % 150)).collect();
+    std::fs::write(host.dir.path("many.txt"), many.join("\n")).unwrap();
+    host.run(&["set", "add", "met", "--from", "many.txt"]).code(0).prints("met: 250 added");
+    host.run(&["set", "add", "met", "--from", "many.txt"]).code(0).prints("met: 0 added");
     host.run(&["set", "sweep"]).code(0);
     hold("stats", &host.run(&["stats", "--format", "json"]).code(0).json());
     hold("limit", &host.run(&["limit", "show", "--format", "json"]).code(0).json());

@@ -155,6 +155,14 @@ fn of_record(record: &Record) -> Vec<Set> {
     out
 }
 
+/// Each key once.
+fn once(keys: &[Key]) -> Vec<Key> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 impl Locked {
     /// The sets of a policy that are kept in maps.
     ///
@@ -216,6 +224,7 @@ impl Locked {
         lifetime_ns: Option<u64>,
     ) -> Result<Changed, PolicyError> {
         let open = Open::new(self, which)?;
+        let keys = &once(keys);
         let count = open.sweep().map_err(|e| open.failed(&e))?;
         let mut new = 0;
         if count + keys.len() as u64 > u64::from(open.set.max) {
@@ -263,7 +272,7 @@ impl Locked {
         lifetime_ns: Option<u64>,
     ) -> Result<Changed, PolicyError> {
         let mut open = Open::new(self, which)?;
-        let keys: Vec<Key> = keys.iter().cloned().collect::<HashSet<_>>().into_iter().collect();
+        let keys = once(keys);
         open.check_room(keys.len() as u64)?;
         open.sweep().map_err(|e| open.failed(&e))?;
         let list = 1 - open.state.hand();

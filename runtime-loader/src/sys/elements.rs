@@ -13,8 +13,6 @@ const BATCH: usize = 8192;
 /// Whether an element must be there before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
-    /// There or not (`BPF_ANY`).
-    Any = 0,
     /// It must not be there (`BPF_NOEXIST`).
     Missing = 1,
     /// It must be there (`BPF_EXIST`).

@@ -6,7 +6,7 @@ use crate::policy::{Locked, PolicyError, limits};
 use crate::sys::elements::{self, Write};
 use crate::{sets, sys};
 use l4c_manifest::{Key, Listed, Set, SetTable, State};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -16,6 +16,16 @@ pub struct Table {
     pub listed: OwnedFd,
     pub filter: Option<OwnedFd>,
     pub added: Option<OwnedFd>,
+}
+
+/// Of more elements than this all that are listed are read at once, instead of one by one.
+const FEW: usize = 100;
+
+/// What a table lists.
+fn listed(table: &Table) -> io::Result<HashMap<Vec<u8>, u64>> {
+    let (keys, values) = elements::all(table.listed.as_fd())?;
+    let keys = keys.chunks_exact(table.table.key_bytes as usize).map(<[u8]>::to_vec);
+    Ok(keys.zip(values).collect())
 }
 
 /// A set, open to be looked at and changed.
@@ -127,9 +137,14 @@ impl Open {
         let mut changed = Changed::default();
         self.announce(keys)?;
         for table in &self.tables {
-            let (mut fresh, mut values) = (Vec::new(), Vec::new());
+            let (mut packed, mut values) = (Vec::new(), Vec::new());
+            let known = if keys.len() > FEW { Some(listed(table)?) } else { None };
             for key in self.packed(table, keys) {
-                let there = elements::find(table.listed.as_fd(), &key)?.map(Listed);
+                let there = match &known {
+                    Some(known) => known.get(&key).copied(),
+                    None => elements::find(table.listed.as_fd(), &key)?,
+                };
+                let there = there.map(Listed);
                 let counts = there.is_some_and(|there| self.state.counts(there, self.now_ns));
                 if counts {
                     changed.others += 1
@@ -141,18 +156,10 @@ impl Open {
                     let ended = !counts && list != self.state.hand();
                     if ended { there.without_hand(self.state.hand()) } else { there }
                 });
-                let word = base.unwrap_or_default().by_hand(list, end_ns).0;
-                match there {
-                    Some(_) => {
-                        elements::put(table.listed.as_fd(), &key, word, Write::Any)?;
-                    }
-                    None => {
-                        fresh.extend_from_slice(&key);
-                        values.push(word);
-                    }
-                }
+                values.push(base.unwrap_or_default().by_hand(list, end_ns).0);
+                packed.extend_from_slice(&key);
             }
-            elements::put_all(table.listed.as_fd(), &fresh, &values)?;
+            elements::put_all(table.listed.as_fd(), &packed, &values)?;
         }
         Ok(changed)
     }
