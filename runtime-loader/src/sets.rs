@@ -119,9 +119,9 @@ fn fill(
     let listed = loaded.map(&table.listed).ok_or_else(missing)?;
     let size = table.key_bytes as usize;
     let wanted = object.elements(&table.listed);
-    let (keys, values) = elements::all(listed)?;
+    let held = elements::all(listed)?;
     let mut there: Vec<(&[u8], Listed)> =
-        keys.chunks_exact(size).zip(values.into_iter().map(Listed)).collect();
+        held.iter().map(|(key, value)| (key, Listed(value))).collect();
     there.sort_unstable_by_key(|(key, _)| *key);
     if let Some(filter) = table.filter.as_ref().and_then(|filter| loaded.map(filter)) {
         let known = there.iter().map(|(key, _)| *key).chain(wanted.chunks_exact(size));
@@ -158,9 +158,8 @@ pub fn reset(loaded: &Loaded, object: &Object, sets: &[Set]) -> Result<(), Kerne
     for set in sets {
         let names = set.tables.iter().flat_map(|table| [Some(&table.listed), table.added.as_ref()]);
         for map in names.flatten().filter_map(|name| loaded.map(name)) {
-            let size = sys::map_info(map).map_or(8, |info| info.key_bytes as usize);
-            let emptied = elements::all(map).and_then(|(keys, _)| {
-                keys.chunks_exact(size).try_for_each(|key| elements::erase(map, key).map(drop))
+            let emptied = elements::all(map).and_then(|held| {
+                held.iter().try_for_each(|(key, _)| elements::erase(map, key).map(drop))
             });
             emptied.map_err(|e| {
                 KernelError::new(format!("set `{}` can't be emptied: {e}", set.name))

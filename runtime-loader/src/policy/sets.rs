@@ -231,7 +231,7 @@ impl Locked {
             let listed = open.elements().map_err(|e| open.failed(&e))?;
             let listed = listed.iter().filter(|element| element.origin != Origin::Packet);
             let listed: HashSet<&Key> = listed.map(|element| &element.key).collect();
-            new = keys.iter().filter(|key| !listed.contains(key)).collect::<HashSet<_>>().len();
+            new = keys.iter().filter(|key| !listed.contains(key)).count();
         }
         open.check_room(if new == 0 { 0 } else { count + new as u64 })?;
         let end_ns = open.end_ns(lifetime_ns);

@@ -121,8 +121,24 @@ pub fn put_all(map: BorrowedFd<'_>, keys: &[u8], values: &[u64]) -> io::Result<(
     Ok(())
 }
 
-/// All elements, in no order: keys one behind the other, and their values. Of what changes meanwhile some is seen.
-pub fn all(map: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<u64>)> {
+/// What a map held, in no order.
+#[derive(Debug)]
+pub struct Elements {
+    key_bytes: usize,
+    /// One behind the other.
+    keys: Vec<u8>,
+    values: Vec<u64>,
+}
+
+impl Elements {
+    /// Keys and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.keys.chunks_exact(self.key_bytes).zip(self.values.iter().copied())
+    }
+}
+
+/// All elements. Of what changes meanwhile some is seen.
+pub fn all(map: BorrowedFd<'_>) -> io::Result<Elements> {
     let size = key_bytes(map)?;
     let (mut keys, mut values) = (Vec::new(), Vec::new());
     let (mut from, mut next) = (0u32, 0u32);
@@ -155,7 +171,7 @@ pub fn all(map: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<u64>)> {
         keys.extend_from_slice(&batch_keys[..size * count]);
         values.extend_from_slice(&batch_values[..count]);
         if last {
-            return Ok((keys, values));
+            return Ok(Elements { key_bytes: size, keys, values });
         }
         (from, first) = (next, false);
     }

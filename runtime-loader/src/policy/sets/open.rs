@@ -23,9 +23,8 @@ const FEW: usize = 100;
 
 /// What a table lists.
 fn listed(table: &Table) -> io::Result<HashMap<Vec<u8>, u64>> {
-    let (keys, values) = elements::all(table.listed.as_fd())?;
-    let keys = keys.chunks_exact(table.table.key_bytes as usize).map(<[u8]>::to_vec);
-    Ok(keys.zip(values).collect())
+    let held = elements::all(table.listed.as_fd())?;
+    Ok(held.iter().map(|(key, value)| (key.to_vec(), value)).collect())
 }
 
 /// A set, open to be looked at and changed.
@@ -69,9 +68,7 @@ impl Open {
         let mut count = 0;
         let hand = self.state.hand();
         for table in &self.tables {
-            let size = table.table.key_bytes as usize;
-            let (keys, values) = elements::all(table.listed.as_fd())?;
-            for (key, value) in keys.chunks_exact(size).zip(values) {
+            for (key, value) in elements::all(table.listed.as_fd())?.iter() {
                 let mut then = Listed(value).without_hand(1 - hand);
                 let by_hand = State::of(None, hand, 0);
                 if !by_hand.counts(then, self.now_ns) {
@@ -91,9 +88,7 @@ impl Open {
 
     fn sweep_added(&self, table: &Table) -> io::Result<()> {
         let Some(added) = &table.added else { return Ok(()) };
-        let (keys, values) = elements::all(added.as_fd())?;
-        let size = table.table.key_bytes as usize;
-        for (key, end) in keys.chunks_exact(size).zip(values) {
+        for (key, end) in elements::all(added.as_fd())?.iter() {
             if self.state.counts_added(end, self.now_ns) {
                 continue;
             }
@@ -187,11 +182,10 @@ impl Open {
     pub fn elements(&self) -> io::Result<Vec<Element>> {
         let mut out = Vec::new();
         for table in &self.tables {
-            let size = table.table.key_bytes as usize;
             let unpack = |key: &[u8]| self.set.unpack(table.table.wide, key);
             let mut listed = HashSet::new();
-            let (keys, values) = elements::all(table.listed.as_fd())?;
-            for (key, value) in keys.chunks_exact(size).zip(values.into_iter().map(Listed)) {
+            for (key, value) in elements::all(table.listed.as_fd())?.iter() {
+                let value = Listed(value);
                 if !self.state.counts(value, self.now_ns) {
                     continue;
                 }
@@ -203,8 +197,7 @@ impl Open {
                 out.extend(unpack(key).map(|key| Element { key, origin, left_ns }));
             }
             let Some(added) = &table.added else { continue };
-            let (keys, values) = elements::all(added.as_fd())?;
-            for (key, end) in keys.chunks_exact(size).zip(values) {
+            for (key, end) in elements::all(added.as_fd())?.iter() {
                 if !self.state.counts_added(end, self.now_ns) || listed.contains(key) {
                     continue;
                 }
@@ -220,17 +213,16 @@ impl Open {
     pub fn size(&self) -> io::Result<u64> {
         let mut size = 0;
         for table in &self.tables {
-            let bytes = table.table.key_bytes as usize;
-            let (keys, values) = elements::all(table.listed.as_fd())?;
             let counts = |(_, value): &(&[u8], u64)| self.state.counts(Listed(*value), self.now_ns);
-            let listed = keys.chunks_exact(bytes).zip(values).filter(counts);
+            let held = elements::all(table.listed.as_fd())?;
+            let listed = held.iter().filter(counts);
             let Some(added) = &table.added else {
                 size += listed.count() as u64;
                 continue;
             };
             let listed: HashSet<&[u8]> = listed.map(|(key, _)| key).collect();
-            let (keys, values) = elements::all(added.as_fd())?;
-            let more = keys.chunks_exact(bytes).zip(values).filter(|(key, end)| {
+            let held = elements::all(added.as_fd())?;
+            let more = held.iter().filter(|(key, end)| {
                 self.state.counts_added(*end, self.now_ns) && !listed.contains(key)
             });
             size += (listed.len() + more.count()) as u64;
